@@ -1,0 +1,1 @@
+"""One file a clusterer: a class whose fit(x) leaves labels_."""
