@@ -31,6 +31,10 @@ def get(kind: str, name: str) -> type:
     found = module(kind, name)
     wanted = name.replace("_", "").lower()
     for attribute, value in vars(found).items():
-        if isinstance(value, type) and attribute.lower() == wanted and value.__module__ == found.__name__:
+        if (
+            isinstance(value, type)
+            and attribute.replace("_", "").lower() == wanted
+            and value.__module__ == found.__name__
+        ):
             return value
     raise ValueError(f"{found.__name__} defines no class named like its file ({name!r}, case and underscores aside)")

@@ -1,0 +1,30 @@
+# `make repro` runs the pipeline, `make test` the tests; each creates .venv and installs requirements.txt if need be.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: repro test table lint clean
+
+repro: $(BIN)/.installed
+	dvc repro
+
+test: $(BIN)/.installed
+	pytest
+
+# The final table with seconds and peak memory, which are kept outside Git and DVC.
+table: $(BIN)/.installed
+	python stages/table.py
+
+lint: $(BIN)/.installed
+	ruff check . && ruff format --check .
+
+$(BIN)/.installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed, $(PYTHON) is older; try 'make PYTHON=python3.12 ...'"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+clean:
+	rm -rf .scratch

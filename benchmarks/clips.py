@@ -1,0 +1,111 @@
+"""Clips per second of ``prepare``, ``logmel`` and each encoder, beside the plain call for the same work in one run.
+
+``python benchmarks/clips.py [--clips 200 800] [--encoders byol_a_random logmel_stats]`` prints a Markdown table with
+seconds at both sizes, clips per second, the peer's, the ratio, and the growth exponent (1 = linear in clips).
+The peer of ``prepare`` is a loop of soundfile and torchaudio's resampler; of ``logmel`` and the encoders, one batch
+at a time through plain torch on all threads. Encoders whose weights are not on this machine are left out, by name.
+"""
+
+import argparse
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+import torch
+import torchaudio
+
+from audioclust import registry
+from audioclust.embed import embed
+from audioclust.logmel import LogMel, compute
+from audioclust.prepare import prepare
+
+RATE, SECONDS = 44100, 4.0
+
+
+def recordings(folder: Path, n: int) -> pd.DataFrame:
+    """Write ``n`` stereo recordings of noise and return their table."""
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        soundfile.write(folder / f"{i:05d}.wav", rng.normal(0, 0.1, (int(RATE * SECONDS), 2)), RATE, subtype="PCM_16")
+    return pd.DataFrame({"path": [f"{i:05d}.wav" for i in range(n)], "group": "", "label": "x"})
+
+
+def plain_prepare(folder: Path, table: pd.DataFrame) -> np.ndarray:
+    clips = []
+    for name in table["path"]:
+        x, rate = soundfile.read(folder / name, dtype="float32", always_2d=True)
+        clips.append(torchaudio.functional.resample(torch.from_numpy(x.mean(axis=1)), rate, 16000).numpy())
+    return np.stack(clips)
+
+
+def plain_logmel(audio: np.ndarray) -> np.ndarray:
+    mel = torchaudio.transforms.MelSpectrogram(
+        16000, 1024, hop_length=160, f_min=60, f_max=7800, n_mels=64, norm="slaney", mel_scale="slaney"
+    )
+    batches = (torch.from_numpy(audio[i : i + 32].astype(np.float32) / 32768) for i in range(0, len(audio), 32))
+    return np.concatenate([(mel(batch) + 2**-23).log().numpy() for batch in batches])
+
+
+def plain_encoder(name: str, source: dict[str, Path], stats: tuple[float, float]) -> np.ndarray:
+    encoder = registry.get("encoders", name)(device="cpu", random_state=0)
+    encoder.prepare()
+    if encoder.input == "logmel":
+        encoder.normalise_with(*stats)
+    x = np.load(source[encoder.input])
+    x = x.astype(np.float32) / (32768 if encoder.input == "waveform" else 1)
+    return np.concatenate([np.asarray(encoder(x[i : i + 32])) for i in range(0, len(x), 32)])
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def measure(n: int, encoders: list[str], root: Path) -> dict[str, tuple[float, float]]:
+    """Return what -> (seconds of ours, seconds of the peer) for ``n`` clips."""
+    folder = root / f"raw{n}"
+    folder.mkdir()
+    table = recordings(folder, n)
+    clips, mel = root / f"clips{n}", root / f"logmel{n}.npy"
+    ours = seconds(lambda: prepare(table, folder, clips, scratch=root / "scratch", clip_seconds=SECONDS))
+    found = {"prepare": (ours, seconds(lambda: plain_prepare(folder, table)))}
+    audio = np.load(clips / "audio.npy", mmap_mode="r")
+    stats = {}
+    ours = seconds(lambda: stats.update(compute(audio, 16000, mel)))
+    found["logmel"] = (ours, seconds(lambda: plain_logmel(np.asarray(audio))))
+    source, scale = {"logmel": mel, "waveform": clips / "audio.npy"}, (stats["mean"], stats["std"])
+    durations = np.full(n, SECONDS)
+    for name in encoders:
+        ours = seconds(lambda e=name: embed(e, {}, source, 16000, scale, durations, root / f"{e}.npy"))
+        found[name] = (ours, seconds(lambda e=name: plain_encoder(e, source, scale)))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--clips", type=int, nargs="+", default=[200, 800])
+    parser.add_argument("--encoders", nargs="+", default=["logmel_stats", "byol_a_random"])
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as root:
+        LogMel()  # imports and caches before the clock
+        runs = {n: measure(n, arguments.encoders, Path(root)) for n in arguments.clips}
+    small, large = min(runs), max(runs)
+    print(f"| what | {small} clips, s | {large} clips, s | clips/s | peer, clips/s | ratio | growth |")
+    print("|---|---|---|---|---|---|---|")
+    for what in runs[small]:
+        (first, _), (last, peer) = runs[small][what], runs[large][what]
+        growth = math.log(last / first) / math.log(large / small) if large > small else math.nan
+        print(
+            f"| {what} | {first:.2f} | {last:.2f} | {large / last:.0f} | {large / peer:.0f} "
+            f"| {peer / last:.2f} | {growth:.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

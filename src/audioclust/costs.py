@@ -1,0 +1,40 @@
+"""Seconds and peak memory of a piece of work, kept in a side file: they differ from run to run by nature."""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def measured(**names: Any) -> Iterator[dict[str, Any]]:
+    """Yield a dict that holds ``names`` and, after the block, ``seconds`` and ``peak_mb``.
+
+    ``peak_mb`` is the largest resident memory of this process so far, in MB.
+    """
+    cost = dict(names)
+    start = time.perf_counter()
+    yield cost
+    # ru_maxrss is in KiB on Linux, in bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    cost["seconds"] = round(time.perf_counter() - start, 3)
+    cost["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
+
+
+def write(folder: Path, stage: str, costs: list[dict[str, Any]]) -> None:
+    """Write the costs of one stage to ``folder/<stage>.json``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{stage}.json").write_text(json.dumps(costs, indent=1) + "\n", encoding="utf-8")
+
+
+def read(folder: Path, prefix: str = "") -> list[dict[str, Any]]:
+    """Return the costs of all stages whose names begin with ``prefix``, with ``stage``."""
+    return [
+        {"stage": path.stem, **cost}
+        for path in sorted(folder.glob(f"{prefix}*.json"))
+        for cost in json.loads(path.read_text(encoding="utf-8"))
+    ]

@@ -1,0 +1,158 @@
+"""scenes: nine classes of domestic sound, rendered by a seeded synthesiser; the data set that is always there.
+
+Size: 450 clips of 4 s by default (57.6 MB), 16 kHz mono 16-bit WAV. Labels: ``scene``, with the class names of DCASE
+2018 task 5 (Dekkers et al. 2018), whose sounds it imitates; no recording of that corpus is in it. Groups: the session,
+which sets the room, the microphone and the background, and is shared by all classes. Licence: CC0, this code makes it.
+
+Layout: ``scenes/<class>/<class>_<index>.wav`` and ``scenes/manifest.csv`` (path, scene, session). The manifest is
+written last: without it the folder is half rendered, and ``download`` completes it. ``scenes/parameters.json`` is
+written first and says what the clips were rendered with; with other parameters they are rendered again.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import soundfile
+from joblib import Parallel, delayed
+from pydantic import Field
+
+from audioclust.datasets._recipes import RECIPES, clip
+from audioclust.datasets._rooms import session
+from audioclust.datasets._synth import RATE
+
+URL = None  # nothing is fetched
+CHECKSUM = None
+SIZE = None  # bytes; it follows from the parameters
+LICENSE = "CC0-1.0"
+CITATION = (
+    "Class names: G. Dekkers, L. Vuegen, T. van Waterschoot, B. Vanrumste, P. Karsmakers, "
+    '"DCASE 2018 Challenge - Task 5: Monitoring of domestic activities based on multi-channel acoustics", 2018.'
+)
+LABELS = ("scene",)
+
+VERSION = 1  # raise it whenever the sound of any clip changes: rendered folders are then rendered again
+SHARD = 50  # clips rendered by one job; fixed, so that the work is cut alike on every machine
+
+
+def download(
+    root: Path,
+    *,
+    clips_per_class: Annotated[int, Field(ge=1)] = 50,
+    seconds: Annotated[float, Field(ge=0.5, le=60)] = 4.0,
+    sessions: Annotated[int, Field(ge=1)] = 10,
+    seed: Annotated[int, Field(ge=0)] = 0,
+) -> None:
+    """Render the clips into ``root/scenes``; at once where they are all there, the rest where rendering was cut short.
+
+    A clip depends on (class, index, seconds, sessions, seed) alone, not on ``clips_per_class``. Rendering runs on all
+    cores through joblib; the bytes do not depend on their number.
+    """
+    folder = Path(root) / "scenes"
+    parameters = _parameters(clips_per_class, seconds, sessions, seed)
+    table = _table(clips_per_class, sessions)
+    if _read_parameters(folder) != parameters:
+        _clear(folder)
+        _write_atomically(folder / "parameters.json", json.dumps(parameters, indent=1) + "\n")
+    missing = [row for row in table.itertuples() if not (Path(root) / row.path).is_file()]
+    if not missing and (folder / "manifest.csv").is_file():
+        return
+    shards = [missing[start : start + SHARD] for start in range(0, len(missing), SHARD)]
+    jobs = (delayed(_render)(Path(root), shard, seconds, seed) for shard in shards)
+    Parallel(n_jobs=max(1, min(len(shards), os.cpu_count() or 1)))(jobs)
+    _write_atomically(folder / "manifest.csv", table[["path", "scene", "session"]].to_csv(index=False))
+
+
+def recordings(
+    root: Path,
+    *,
+    clips_per_class: Annotated[int, Field(ge=1)] = 50,
+    seconds: Annotated[float, Field(ge=0.5, le=60)] = 4.0,
+    sessions: Annotated[int, Field(ge=1)] = 10,
+    seed: Annotated[int, Field(ge=0)] = 0,
+) -> pd.DataFrame:
+    """Return one row a clip, sorted by path: ``path`` (POSIX, relative to ``root``), ``group``, ``scene``.
+
+    ``FileNotFoundError`` where the clips are not there, not complete, or were rendered with other parameters.
+    """
+    folder = Path(root) / "scenes"
+    manifest = folder / "manifest.csv"
+    way_out = "call audioclust.datasets.scenes.download(root, ...) with the same parameters to render them"
+    if not manifest.is_file():
+        raise FileNotFoundError(f"no complete rendering of scenes: {manifest} does not exist; {way_out}")
+    wanted, found = _parameters(clips_per_class, seconds, sessions, seed), _read_parameters(folder)
+    if found != wanted:
+        raise FileNotFoundError(f"{folder} holds clips rendered with {found}, asked for were {wanted}; {way_out}")
+    table = pd.read_csv(manifest, dtype=str).rename(columns={"session": "group"})
+    lost = [path for path in table["path"] if not (Path(root) / path).is_file()]
+    if lost:
+        raise FileNotFoundError(
+            f"{len(lost)} clips listed in {manifest} are missing, the first is {lost[0]}; {way_out}"
+        )
+    return table[["path", "group", "scene"]]
+
+
+def _parameters(clips_per_class: int, seconds: float, sessions: int, seed: int) -> dict[str, float]:
+    """What a rendered folder depends on; the errors of the values are told here for callers without a stage."""
+    if clips_per_class < 1 or sessions < 1 or seed < 0 or not 0.5 <= seconds <= 60:
+        raise ValueError(
+            "scenes: clips_per_class and sessions must be at least 1, seed at least 0, seconds between 0.5 and 60; got "
+            f"clips_per_class={clips_per_class}, sessions={sessions}, seed={seed}, seconds={seconds}"
+        )
+    return {
+        "version": VERSION,
+        "clips_per_class": int(clips_per_class),
+        "seconds": float(seconds),
+        "sessions": int(sessions),
+        "seed": int(seed),
+    }
+
+
+def _table(clips_per_class: int, sessions: int) -> pd.DataFrame:
+    """One row a clip, sorted by path: path, scene, session, index. Sessions take turns within every class."""
+    rows = [
+        (f"scenes/{scene}/{scene}_{index:05d}.wav", scene, f"s{index % sessions:02d}", index)
+        for scene in RECIPES
+        for index in range(clips_per_class)
+    ]
+    table = pd.DataFrame(rows, columns=["path", "scene", "session", "index_"])
+    return table.sort_values("path", ignore_index=True)
+
+
+def _render(root: Path, rows: list, seconds: float, seed: int) -> None:
+    """Write the clips of ``rows``; every file appears whole or not at all."""
+    rooms = {row.session: session(seed, int(row.session[1:])) for row in rows}
+    for row in rows:
+        samples = clip(row.scene, row.index_, round(seconds * RATE), rooms[row.session], seed)
+        path = root / row.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".part")
+        soundfile.write(partial, np.round(samples * 32767).astype(np.int16), RATE, "PCM_16", format="WAV")
+        partial.replace(path)
+
+
+def _read_parameters(folder: Path) -> dict | None:
+    """The parameters that the clips in ``folder`` were rendered with; None where there are none to read."""
+    try:
+        return json.loads((folder / "parameters.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+
+
+def _clear(folder: Path) -> None:
+    """Remove our own clips and manifest, the manifest first: a folder without one is never taken for complete."""
+    (folder / "manifest.csv").unlink(missing_ok=True)
+    for scene in RECIPES:
+        for path in folder.glob(f"{scene}/{scene}_*.wav"):
+            path.unlink()
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` beside ``path`` and move it there in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

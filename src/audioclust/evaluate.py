@@ -1,0 +1,63 @@
+"""Score every labelling: against the labels, against the groups, and without any labels.
+
+The only place where true labels meet clusters.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from audioclust.metrics import score, score_without_labels
+
+GROUP_SCORES = ("nmi", "ari", "acc")
+
+
+def evaluate(
+    clips: pd.DataFrame,
+    cells: list[tuple[dict[str, Any], np.ndarray]],
+    embeddings: Mapping[str, Path],
+    *,
+    sample: Annotated[int, Field(ge=10)] = 2000,
+) -> pd.DataFrame:
+    """Return one row a cell and seed: what the cell is, then its scores.
+
+    Args:
+        clips: ``clips.csv``; clips without a label count only in the label-free scores.
+        cells: what each labelling is (encoder, reducer, clusterer, seed, chosen, reason) and its (n,) labels.
+        embeddings: encoder -> (n, d) .npy; label-free scores of all cells of an encoder are taken in this one space,
+            so that reducers can be compared.
+        sample: clips that the label-free scores look at (a silhouette is quadratic).
+    """
+    known: dict[tuple[str, bytes], dict[str, Any]] = {}
+    rows = []
+    for cell, labels in cells:
+        key = (cell["encoder"], labels.tobytes())
+        if not cell["reason"] and key not in known:
+            x = np.load(embeddings[cell["encoder"]], mmap_mode="r")
+            known[key] = _scores(clips, labels, x, sample)
+        rows.append(cell | ({} if cell["reason"] else known[key]))
+    return pd.DataFrame(rows)
+
+
+def _scores(clips: pd.DataFrame, clusters: np.ndarray, x: np.ndarray, sample: int) -> dict[str, Any]:
+    found = _against(clips["label"], clusters)
+    groups = _against(clips["group"], clusters)
+    found |= {f"group_{name}": groups[name] for name in GROUP_SCORES if name in groups}
+    chosen = np.random.default_rng(0).permutation(len(x))[:sample]
+    chosen.sort()
+    # `sample` rows are read from the file here, so that a large embedding never comes into memory whole.
+    found |= score_without_labels(np.asarray(x[chosen]), clusters[chosen], sample=sample)
+    found |= {"clusters": len(np.unique(clusters[clusters >= 0])), "noise": float(np.mean(clusters < 0))}
+    return found
+
+
+def _against(truth: pd.Series, clusters: np.ndarray) -> dict[str, float]:
+    """Return the scores against one labelling; nothing where it has fewer than two values."""
+    present = (truth != "").to_numpy()
+    if truth[present].nunique() < 2:
+        return {}
+    return score(truth[present].to_numpy(), clusters[present])

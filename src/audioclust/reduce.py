@@ -1,0 +1,56 @@
+"""One reducer over one encoder's embedding, once for all clusterers, with the neighbour graph that they share."""
+
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from audioclust import registry
+from audioclust.neighbours import Neighbours
+from audioclust.scale import scale as scaled
+
+
+class Space(NamedTuple):
+    """One reducer's spaces: x (s, n, d') and its neighbour graph, distances and indices (s, n, m)."""
+
+    x: np.ndarray
+    distances: np.ndarray
+    indices: np.ndarray
+
+
+def reduce(
+    x: np.ndarray,
+    reducer: str,
+    section: dict[str, Any],
+    seeds: list[int],
+    *,
+    scale: Literal["none", "standardise", "l2"] = "none",
+    neighbours: Annotated[int, Field(ge=1)] = 30,
+) -> Space:
+    """Return the spaces of one reducer and the neighbour graph of each.
+
+    Args:
+        x: (n, d) embedding.
+        reducer: name of a file in ``audioclust/reducers``.
+        section: its parameters.
+        seeds: one space a seed where the reducer is stochastic.
+        scale: applied to ``x`` before the reduction.
+        neighbours: the graph's size; at most n - 1.
+
+    Returns:
+        The spaces, float32 and int32; s = 1 for a deterministic reducer.
+    """
+    kind = registry.get("reducers", reducer)
+    x = scaled(np.asarray(x), scale)
+    used = seeds if kind.stochastic else seeds[:1]
+    spaces, distances, indices = [], [], []
+    for seed in tqdm(used, desc=reducer, unit="seed", mininterval=2):
+        with threadpool_limits(1):
+            space = kind(**section, random_state=seed).fit_transform(x)
+            d, i = Neighbours(space).query(min(neighbours, len(x) - 1))
+        spaces.append(space.astype(np.float32))
+        distances.append(d.astype(np.float32))
+        indices.append(i.astype(np.int32))
+    return Space(np.stack(spaces), np.stack(distances), np.stack(indices))

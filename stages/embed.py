@@ -1,0 +1,35 @@
+"""One encoder over all clips. Run by ``dvc repro embed@byol_a`` as ``python stages/embed.py byol_a``."""
+
+import json
+import sys
+
+import pandas as pd
+from params import EMBED_SUPPLIED, Params, run
+from paths import CLIPS, COSTS, EMBEDDINGS, LOGMEL
+
+from audioclust import costs, registry
+from audioclust.embed import embed
+
+
+def main() -> None:
+    name = sys.argv[1]
+    params = Params()
+    section = params.section(name, registry.get("encoders", name))
+    settings = params.section("embed", embed, supplied=EMBED_SUPPLIED)
+    stats = json.loads((LOGMEL / "stats.json").read_text())
+    with costs.measured(encoder=name) as cost:
+        embed(
+            name,
+            section,
+            {"logmel": LOGMEL / "logmel.npy", "waveform": CLIPS / "audio.npy"},
+            json.loads((CLIPS / "info.json").read_text())["sample_rate"],
+            (stats["mean"], stats["std"]),
+            pd.read_csv(CLIPS / "clips.csv")["duration"].to_numpy(),
+            EMBEDDINGS / f"{name}.npy",
+            **settings,
+        )
+    costs.write(COSTS, f"embed-{name}", [cost])
+
+
+if __name__ == "__main__":
+    run(main)

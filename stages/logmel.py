@@ -1,0 +1,25 @@
+"""Clips to log-mels and their statistics. Run by ``dvc repro logmel`` as ``python stages/logmel.py``."""
+
+import json
+
+import numpy as np
+from audioclust.logmel import LogMel, compute
+from params import Params, run
+from paths import CLIPS, COSTS, LOGMEL
+
+from audioclust import costs
+
+
+def main() -> None:
+    section = Params().section("logmel", LogMel)
+    audio = np.load(CLIPS / "audio.npy", mmap_mode="r")
+    rate = json.loads((CLIPS / "info.json").read_text())["sample_rate"]
+    LOGMEL.mkdir(parents=True, exist_ok=True)
+    with costs.measured() as cost:
+        stats = compute(audio, rate, LOGMEL / "logmel.npy", **section)
+    (LOGMEL / "stats.json").write_text(json.dumps(stats, indent=1, sort_keys=True) + "\n")
+    costs.write(COSTS, "logmel", [cost])
+
+
+if __name__ == "__main__":
+    run(main)

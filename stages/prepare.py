@@ -1,0 +1,39 @@
+"""Recordings to clips of one rate and length. Run by ``dvc repro prepare`` as ``python stages/prepare.py``."""
+
+from pathlib import Path
+
+from audioclust.prepare import prepare
+from params import PREPARE_SUPPLIED as SUPPLIED
+from params import Params, accepted, check_all, dataset_targets, run, source
+from paths import CLIPS, COSTS, SCRATCH
+
+from audioclust import costs, registry
+
+
+def main() -> None:
+    params = Params()
+    check_all(params)
+    data = params.section("data", source, prepare, supplied=SUPPLIED)
+    name = data.pop("dataset")
+    dataset = registry.module("datasets", name)
+    section = params.section(name, *dataset_targets(dataset), supplied=("root",))
+    root = Path(data.pop("root", "data/raw"))
+    with costs.measured() as cost:
+        recordings = _recordings(dataset, root, section)
+        prepare(recordings, root, CLIPS, scratch=SCRATCH / "prepare", **data)
+    costs.write(COSTS, "prepare", [cost])
+
+
+def _recordings(dataset, root: Path, section: dict):
+    """List the recordings; where they are not there and the set can be fetched (or rendered), fetch it first."""
+    try:
+        return dataset.recordings(root, **accepted(dataset.recordings, section))
+    except FileNotFoundError:
+        if not hasattr(dataset, "download"):
+            raise
+    dataset.download(root, **accepted(dataset.download, section))
+    return dataset.recordings(root, **accepted(dataset.recordings, section))
+
+
+if __name__ == "__main__":
+    run(main)

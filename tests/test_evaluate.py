@@ -1,0 +1,69 @@
+"""Scores of labellings against labels, groups and nothing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audioclust.evaluate import evaluate
+
+N = 90
+TRUTH = np.repeat(["a", "b", "c"], N // 3)
+GROUP = np.tile(["s1", "s2"], N // 2)
+
+
+@pytest.fixture
+def embeddings(tmp_path):
+    x = np.random.default_rng(0).normal(size=(N, 5)) + 8 * np.repeat(np.arange(3), N // 3)[:, None]
+    np.save(tmp_path / "e.npy", x.astype(np.float32))
+    return {"e": tmp_path / "e.npy"}
+
+
+def clips(label=TRUTH, group=GROUP):
+    return pd.DataFrame({"label": label, "group": group})
+
+
+def cell(seed=0, reason=""):
+    return {"encoder": "e", "reducer": "none", "clusterer": "x", "seed": seed, "chosen": {}, "reason": reason}
+
+
+def scored(embeddings, labels, table=None):
+    return evaluate(clips() if table is None else table, [(cell(), np.asarray(labels))], embeddings).iloc[0]
+
+
+def test_a_perfect_labelling(embeddings):
+    row = scored(embeddings, np.repeat([2, 0, 1], N // 3))
+    assert row["nmi"] == row["acc"] == row["ari"] == pytest.approx(1)
+    assert row["group_nmi"] < 0.05 and row["clusters"] == 3 and row["noise"] == 0
+    assert row["silhouette"] > 0.5
+
+
+def test_a_labelling_that_follows_the_group_is_seen(embeddings):
+    row = scored(embeddings, np.tile([0, 1], N // 2))
+    assert row["group_nmi"] == pytest.approx(1) and row["nmi"] < 0.05
+
+
+def test_without_labels_only_label_free_scores(embeddings):
+    row = scored(embeddings, np.repeat([2, 0, 1], N // 3), clips(label=[""] * N, group=[""] * N))
+    assert "nmi" not in row and "group_nmi" not in row and row["silhouette"] > 0.5
+
+
+def test_one_class_only_has_no_label_scores(embeddings):
+    assert "nmi" not in scored(embeddings, np.repeat([2, 0, 1], N // 3), clips(label=["a"] * N))
+
+
+def test_clips_without_a_label_are_left_out_of_label_scores(embeddings):
+    labels = np.where(np.arange(N) % 3 == 0, "", TRUTH)
+    found = np.where(np.arange(N) % 3 == 0, 7, np.repeat([2, 0, 1], N // 3))
+    assert scored(embeddings, found, clips(label=labels))["acc"] == pytest.approx(1)
+
+
+def test_noise_is_counted(embeddings):
+    found = np.repeat([2, 0, 1], N // 3)
+    found[:9] = -1
+    row = scored(embeddings, found)
+    assert row["noise"] == pytest.approx(0.1) and row["clusters"] == 3
+
+
+def test_a_cell_that_did_not_run_keeps_its_reason(embeddings):
+    rows = evaluate(clips(), [(cell(reason="too large"), np.full(N, -1))], embeddings)
+    assert rows.iloc[0]["reason"] == "too large" and "nmi" not in rows

@@ -1,0 +1,123 @@
+"""params.yaml is checked before any work: file, key, rule, value received and the nearest right name."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+import yaml
+from params import Params, ParamsError, accepted, check_all
+from pydantic import Field
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def something(
+    x: list, k: Annotated[int, Field(ge=2)], *, rate: Annotated[float, Field(gt=0)] = 0.1, how: Literal["a", "b"] = "a"
+) -> None:
+    """Stand for any function that a section configures."""
+
+
+def written(tmp_path: Path, **changes) -> Path:
+    """Write the project's own params.yaml with some sections replaced."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text()) | changes
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def kmeans(tmp_path: Path, **section) -> dict:
+    params = Params(written(tmp_path, kmeans=section))
+    return params.section("kmeans", something, supplied=("x",), k=9)
+
+
+def test_the_projects_own_file_passes():
+    check_all(Params(ROOT / "params.yaml"))
+
+
+def test_auto_is_resolved_and_yaml_floats_are_numbers(tmp_path):
+    path = written(tmp_path)
+    path.write_text(path.read_text().replace("kmeans:\n  k: auto\n  n_init: 10", "kmeans:\n  k: auto\n  rate: 1e-3"))
+    values = Params(path).section("kmeans", something, supplied=("x",), k=9)
+    assert values == {"k": 9, "rate": 0.001}
+
+
+def test_auto_without_labels_says_what_to_set(tmp_path):
+    with pytest.raises(ParamsError, match=r"kmeans\.k = auto: .*no labels.*-S kmeans\.k=8"):
+        Params(written(tmp_path, kmeans={"k": "auto"})).section("kmeans", something, supplied=("x",), k=0)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"k": 3, "rat": 0.1}, r"kmeans\.rat: unknown key: choose one of how, k, rate; did you mean 'rate'\?"),
+        ({"k": "banana"}, r"kmeans\.k = 'banana': .*integer"),
+        ({"k": 1}, r"kmeans\.k = 1: .*greater than or equal to 2"),
+        ({"k": 3, "rate": -1}, r"kmeans\.rate = -1: .*greater than 0"),
+        ({"k": 3, "how": "c"}, r"kmeans\.how = 'c': .*'a' or 'b'"),
+        ({"k": True}, r"kmeans\.k = True"),
+        ({"rate": 0.5}, r"kmeans\.k: missing"),
+    ],
+)
+def test_a_wrong_section_is_named(tmp_path, section, message):
+    with pytest.raises(ParamsError, match=message) as caught:
+        kmeans(tmp_path, **section)
+    assert "params.yaml" in str(caught.value)
+
+
+def test_every_mistake_is_listed_at_once(tmp_path):
+    with pytest.raises(ParamsError) as caught:
+        kmeans(tmp_path, k=1, rate="x", extra=1)
+    assert len(str(caught.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kmean": {}}, r"kmean: unknown section.*did you mean 'kmeans'"),
+        ({"encoders": ["byola"]}, r"encoders: 'byola' is no encoder.*did you mean 'byol_a'"),
+        ({"grid": {"reducers": ["pca"], "clusterers": ["kmaens"]}}, r"'kmaens' is no clusterer.*did you mean 'kmeans'"),
+        ({"data": {"dataset": "fsd"}}, r"'fsd' is no data set.*did you mean 'fsdd'"),
+    ],
+)
+def test_a_name_that_does_not_exist_stops_before_any_work(tmp_path, changes, message):
+    with pytest.raises(ParamsError, match=message):
+        Params(written(tmp_path, **changes))
+
+
+def test_an_item_without_section_is_named(tmp_path):
+    path = written(tmp_path)
+    content = yaml.safe_load(path.read_text())
+    del content["byol_a_random"]
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ParamsError, match="byol_a_random: its section is missing"):
+        Params(path)
+
+
+@pytest.mark.parametrize("seeds", [[], [-1], [1, 1], "no", [True]])
+def test_wrong_seeds(tmp_path, seeds):
+    with pytest.raises(ParamsError, match="seeds"):
+        Params(written(tmp_path, seeds=seeds)).items("seeds")
+
+
+def test_check_all_finds_a_mistake_of_the_last_stage(tmp_path):
+    wrong = {"sample": 2, "sampel": 3}
+    with pytest.raises(ParamsError, match=r"evaluate\.sampel: unknown key") as caught:
+        check_all(Params(written(tmp_path, evaluate=wrong, kmeans={"n_init": 0})))
+    assert "kmeans.n_init = 0" in str(caught.value) and "evaluate.sample = 2" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["- a\n", "a: [\n", ""])
+def test_a_file_that_is_no_mapping(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParamsError, match=r"params\.yaml: (must hold|not readable)"):
+        Params(path)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(ParamsError, match="no such file"):
+        Params(tmp_path / "params.yaml")
+
+
+def test_accepted_keeps_what_a_function_takes():
+    assert accepted(something, {"k": 3, "other": 1}) == {"k": 3}
