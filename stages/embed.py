@@ -4,11 +4,11 @@ import json
 import sys
 
 import pandas as pd
-from params import EMBED_SUPPLIED, Params, run
-from paths import CLIPS, COSTS, EMBEDDINGS, LOGMEL
 
 from audioclust import costs, registry
 from audioclust.embed import embed
+from params import EMBED_SUPPLIED, Params, run
+from paths import CLIPS, COSTS, EMBEDDINGS, LOGMEL
 
 
 def main() -> None:

@@ -7,23 +7,23 @@ import json
 
 import numpy as np
 import pandas as pd
-from params import EVALUATE_SUPPLIED, Params, run
-from paths import CLIPS, COSTS, EMBEDDINGS, LABELS, LOGMEL, METRICS, PLOTS, REDUCED
 
 from audioclust import costs, labels, plots, table
 from audioclust.evaluate import evaluate
+from params import EVALUATE_SUPPLIED, Params, run
+from paths import CLIPS, COSTS, EMBEDDINGS, LABELS, LOGMEL, METRICS, PLOTS, REDUCED
 
 REFERENCE = "docs/reference_table.csv"
 
 
 def main() -> None:
     params = Params()
-    encoders, grid = params.items("encoders"), params["grid"]
+    encoders, reducers = params.items("encoders"), params.items("reducers")
     clips = pd.read_csv(CLIPS / "clips.csv", dtype={"label": str, "group": str}, keep_default_na=False)
     cells = [
         pair
         for encoder in encoders
-        for clusterer in grid["clusterers"]
+        for clusterer in params.items("clusterers")
         for pair in zip(*labels.load(LABELS / "baseline" / encoder / f"{clusterer}.npz"), strict=True)
     ]
     settings = params.section("evaluate", evaluate, supplied=EVALUATE_SUPPLIED)
@@ -31,7 +31,7 @@ def main() -> None:
         rows = evaluate(clips, cells, {e: EMBEDDINGS / f"{e}.npy" for e in encoders}, **settings)
         result = table.aggregate(rows)
         _write_metrics(result)
-        _draw(result, rows, cells, clips, grid["reducers"])
+        _draw(result, rows, cells, clips, reducers)
     costs.write(COSTS, "evaluate", [cost])
     print(table.markdown(result, pd.DataFrame(costs.read(COSTS, "baseline"))))
     if params["data"]["dataset"] == "dcase2018_task5":

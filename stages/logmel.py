@@ -3,11 +3,11 @@
 import json
 
 import numpy as np
+
+from audioclust import costs
 from audioclust.logmel import LogMel, compute
 from params import Params, run
 from paths import CLIPS, COSTS, LOGMEL
-
-from audioclust import costs
 
 
 def main() -> None:

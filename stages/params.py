@@ -16,12 +16,14 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from audioclust import registry
 
-SUPPLIED = {"self", "random_state", "device"}  # what the stage itself hands over, never the file
+SUPPLIED = {"random_state", "device"}  # what a class gets from its caller, never from the file
 LISTS = {
     "encoders": Annotated[list[str], Field(min_length=1)],
+    "reducers": Annotated[list[str], Field(min_length=1)],
+    "clusterers": Annotated[list[str], Field(min_length=1)],
     "seeds": Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)],
 }
-STAGE_SECTIONS = ("data", "logmel", "embed", "grid", "evaluate")
+STAGE_SECTIONS = ("data", "logmel", "embed", "reduce", "baseline", "evaluate")
 KINDS = ("datasets", "encoders", "reducers", "clusterers")
 
 
@@ -73,7 +75,7 @@ class Params:
         raw = {} if raw is None else raw
         if not isinstance(raw, dict):
             raise ParamsError(f"{self.path}: {name} = {raw!r}: must be a section of keys and values")
-        types, required = _signature(targets, SUPPLIED | set(supplied))
+        types, required = _signature(targets, set(supplied))
         mistakes = [f"{name}.{key}: unknown key{_choices(key, types)}" for key in raw if key not in types]
         mistakes += [f"{name}.{key}: missing; it has no default" for key in required if key not in raw]
         known = {key: value for key, value in raw.items() if key in types}
@@ -86,17 +88,14 @@ class Params:
         registered = {kind: registry.names(kind) for kind in KINDS}
         known = [*LISTS, *STAGE_SECTIONS, *(name for kind in KINDS for name in registered[kind])]
         mistakes = [f"{key}: unknown section{_choices(key, known)}" for key in self.content if key not in known]
-        grid, data = self.content.get("grid"), self.content.get("data")
-        listed = {"encoders": self.content.get("encoders")}
-        listed |= {f"grid.{kind}": (grid or {}).get(kind) for kind in ("reducers", "clusterers")}
-        for where, items in listed.items():
-            kind = where.removeprefix("grid.")
+        for kind in KINDS[1:]:
+            items = self.content.get(kind)
             for item in items if isinstance(items, list) else []:
                 if item not in registered[kind]:
-                    mistakes.append(f"{where}: {item!r} is no {kind[:-1]}{_choices(item, registered[kind])}")
+                    mistakes.append(f"{kind}: {item!r} is no {kind[:-1]}{_choices(item, registered[kind])}")
                 elif item not in self.content:
-                    mistakes.append(f"{item}: its section is missing ({where} names it); `{item}: {{}}` will do")
-        dataset = (data or {}).get("dataset")
+                    mistakes.append(f"{item}: its section is missing ({kind} names it); `{item}: {{}}` will do")
+        dataset = (self.content.get("data") or {}).get("dataset")
         if dataset not in registered["datasets"]:
             mistakes.append(f"data.dataset: {dataset!r} is no data set{_choices(dataset, registered['datasets'])}")
         self._stop(mistakes)
@@ -120,12 +119,11 @@ class Params:
 
 def check_all(params: Params) -> None:
     """Check every section that the run will use, so that a mistake for the last stage stops the first one."""
-    from audioclust.logmel import LogMel
-    from audioclust.prepare import prepare
-
+    from audioclust.baseline import baseline
     from audioclust.embed import embed
     from audioclust.evaluate import evaluate
-    from audioclust.grid import cluster
+    from audioclust.logmel import LogMel
+    from audioclust.prepare import prepare
     from audioclust.reduce import reduce
 
     dataset = registry.module("datasets", params["data"]["dataset"])
@@ -134,12 +132,11 @@ def check_all(params: Params) -> None:
         (params["data"]["dataset"], dataset_targets(dataset), ("root",)),
         ("logmel", (LogMel,), ()),
         ("embed", (embed,), EMBED_SUPPLIED),
-        ("grid", (lists, reduce, cluster), GRID_SUPPLIED),
+        ("reduce", (reduce,), REDUCE_SUPPLIED),
+        ("baseline", (baseline,), BASELINE_SUPPLIED),
         ("evaluate", (evaluate,), EVALUATE_SUPPLIED),
     ]
-    sections += [(name, (registry.get("encoders", name),), ()) for name in params.items("encoders")]
-    for kind in ("reducers", "clusterers"):
-        sections += [(name, (registry.get(kind, name),), ()) for name in params["grid"][kind]]
+    sections += [(name, (registry.get(kind, name),), ()) for kind in KINDS[1:] for name in params.items(kind)]
     mistakes = []
     for name, targets, supplied in sections:
         try:
@@ -153,18 +150,13 @@ def check_all(params: Params) -> None:
 
 PREPARE_SUPPLIED = ("recordings", "out", "scratch")
 EMBED_SUPPLIED = ("encoder", "source", "rate", "durations", "stats", "out", "section", "name")
-GRID_SUPPLIED = ("x", "reducer", "clusterer", "seeds", "spaces", "scratch", "section", "name")
+REDUCE_SUPPLIED = ("x", "reducer", "section", "seeds")
+BASELINE_SUPPLIED = ("spaces", "clusterer", "section", "seeds", "scratch")
 EVALUATE_SUPPLIED = ("clips", "cells", "embeddings")
 
 
 def source(dataset: str, root: str = "data/raw") -> None:
     """Declare the part of section ``data`` that says where the recordings are."""
-
-
-def lists(
-    reducers: Annotated[list[str], Field(min_length=1)], clusterers: Annotated[list[str], Field(min_length=1)]
-) -> None:
-    """Declare the part of section ``grid`` that says which cells to run."""
 
 
 def dataset_targets(dataset: Any) -> tuple[Callable, ...]:
@@ -203,7 +195,7 @@ def _signature(targets: tuple[Callable, ...], supplied: set[str]) -> tuple[dict[
     for target in targets:
         hints = get_type_hints(target.__init__ if isinstance(target, type) else target, include_extras=True)
         for name, parameter in inspect.signature(target).parameters.items():
-            if name in supplied:
+            if name in supplied or (isinstance(target, type) and name in SUPPLIED):
                 continue
             # In every section `k: auto` is the number of classes; the stage resolves it.
             types[name] = hints[name] | Literal["auto"] if name == "k" else hints[name]

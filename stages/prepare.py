@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
+from audioclust import costs, registry
 from audioclust.prepare import prepare
 from params import PREPARE_SUPPLIED as SUPPLIED
 from params import Params, accepted, check_all, dataset_targets, run, source
 from paths import CLIPS, COSTS, SCRATCH
-
-from audioclust import costs, registry
 
 
 def main() -> None:

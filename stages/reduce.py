@@ -4,26 +4,22 @@
 import sys
 
 import numpy as np
-from params import GRID_SUPPLIED, Params, accepted, lists, run
-from paths import COSTS, EMBEDDINGS, REDUCED
 
-from audioclust import costs, registry
-from audioclust.grid import cluster
+from audioclust import costs, registry, spaces
 from audioclust.reduce import reduce
+from params import REDUCE_SUPPLIED, Params, run
+from paths import COSTS, EMBEDDINGS, REDUCED
 
 
 def main() -> None:
     encoder, reducer = sys.argv[1:]
     params = Params()
     section = params.section(reducer, registry.get("reducers", reducer))
-    settings = accepted(reduce, params.section("grid", lists, reduce, cluster, supplied=GRID_SUPPLIED))
+    settings = params.section("reduce", reduce, supplied=REDUCE_SUPPLIED)
     x = np.load(EMBEDDINGS / f"{encoder}.npy")
     with costs.measured(encoder=encoder, reducer=reducer) as cost:
         space = reduce(x, reducer, section, params.items("seeds"), **settings)
-    folder = REDUCED / encoder
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / f"{reducer}.npy", space.x)
-    np.savez(folder / f"{reducer}_neighbours.npz", distances=space.distances, indices=space.indices)
+    spaces.save(REDUCED / encoder, reducer, space)
     costs.write(COSTS, f"reduce-{encoder}-{reducer}", [cost])
 
 

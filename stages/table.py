@@ -1,10 +1,10 @@
 """Print the table with the seconds and peak memory of this machine's last run: ``make table``."""
 
 import pandas as pd
-from params import run
-from paths import COSTS, METRICS
 
 from audioclust import costs, table
+from params import run
+from paths import COSTS, METRICS
 
 
 def main() -> None:

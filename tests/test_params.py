@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 import pytest
 import yaml
-from params import Params, ParamsError, accepted, check_all
 from pydantic import Field
+
+from params import Params, ParamsError, accepted, check_all
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -75,7 +76,7 @@ def test_every_mistake_is_listed_at_once(tmp_path):
     [
         ({"kmean": {}}, r"kmean: unknown section.*did you mean 'kmeans'"),
         ({"encoders": ["byola"]}, r"encoders: 'byola' is no encoder.*did you mean 'byol_a'"),
-        ({"grid": {"reducers": ["pca"], "clusterers": ["kmaens"]}}, r"'kmaens' is no clusterer.*did you mean 'kmeans'"),
+        ({"clusterers": ["kmaens"]}, r"'kmaens' is no clusterer.*did you mean 'kmeans'"),
         ({"data": {"dataset": "fsd"}}, r"'fsd' is no data set.*did you mean 'fsdd'"),
     ],
 )

@@ -48,7 +48,7 @@ def test_the_deps_of_a_stage_cover_its_imports(stage):
         files += [path for path in folder.glob("*.py") if not path.name.startswith("_")]
     needed = {str(path.relative_to(ROOT)) for file in files for path in imported(file)}
     # A file of the kind itself is the item's own, or another item's, which only check_all reads.
-    assert needed - deps == set()
+    assert {file for file in needed - deps if not file.startswith(tuple(deps))} == set()
 
 
 def test_every_stage_has_a_description():
@@ -58,7 +58,9 @@ def test_every_stage_has_a_description():
 TINY = {
     "scenes": {"clips_per_class": 5, "seconds": 1.0},
     "seeds": [0, 1],
-    "grid": {"reducers": ["pca", "tsne"], "clusterers": ["kmeans", "agglomerative"], "neighbours": 10},
+    "reducers": ["pca", "tsne"],
+    "clusterers": ["kmeans", "agglomerative"],
+    "reduce": {"neighbours": 10},
     "tsne": {"perplexity": 5, "jobs": 1},
 }
 

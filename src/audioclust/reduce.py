@@ -1,6 +1,6 @@
 """One reducer over one encoder's embedding, once for all clusterers, with the neighbour graph that they share."""
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -10,14 +10,7 @@ from tqdm import tqdm
 from audioclust import registry
 from audioclust.neighbours import Neighbours
 from audioclust.scale import scale as scaled
-
-
-class Space(NamedTuple):
-    """One reducer's spaces: x (s, n, d') and its neighbour graph, distances and indices (s, n, m)."""
-
-    x: np.ndarray
-    distances: np.ndarray
-    indices: np.ndarray
+from audioclust.spaces import Space
 
 
 def reduce(

@@ -81,7 +81,7 @@ def drawer(rng: Generator, n: int) -> np.ndarray:
 def coughs(rng: Generator, n: int) -> np.ndarray:
     """One to three coughs in a row."""
     times = rng.uniform(0, 0.5 * n / RATE) + np.arange(rng.integers(1, 4)) * rng.uniform(0.3, 0.5)
-    return place(n, times[times < n / RATE], lambda: cough(rng))
+    return place(n, times, lambda: cough(rng))
 
 
 def bag(rng: Generator, n: int) -> np.ndarray:
@@ -94,7 +94,7 @@ def falling(rng: Generator, n: int) -> np.ndarray:
     pitch, bounces = rng.uniform(250, 1200), np.arange(7)
     times = rng.uniform(0, 0.5 * n / RATE) + 0.35 * (1 - 0.62**bounces) / 0.38
     strengths = iter(0.6**bounces)
-    return place(n, times[times < n / RATE], lambda: next(strengths) * struck(rng, pitch, 0.04, modes=6))
+    return place(n, times, lambda: next(strengths) * struck(rng, pitch, 0.04, modes=6))
 
 
 PASSING = (footsteps, door, drawer, coughs, bag, falling)

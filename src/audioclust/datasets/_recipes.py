@@ -11,12 +11,15 @@ from audioclust.datasets._events import PASSING, impacts, passing_car, repeat, s
 from audioclust.datasets._music import music
 from audioclust.datasets._rooms import Session, record
 from audioclust.datasets._synth import (
+    RATE,
     band,
     band_noise,
     bubbles,
+    event_times,
     key_click,
     motor,
     peak_at,
+    place,
     rms_at,
     rustle,
     sizzle,
@@ -32,20 +35,20 @@ Generator = np.random.Generator
 def absence(rng: Generator, n: int) -> np.ndarray:
     """Nobody there: room tone, at times a refrigerator, a car outside or a clock."""
     out = rms_at(tilted_noise(rng, n, -4), rng.uniform(-62, -54))
-    if rng.random() < 0.35:
+    if rng.random() < 0.4:
         out += rms_at(motor(rng, np.full(n, rng.uniform(48, 60)), -5), rng.uniform(-60, -46))
     if rng.random() < 0.35:
-        out += rms_at(passing_car(rng, n), rng.uniform(-56, -42))
-    if rng.random() < 0.2:
+        out += rms_at(passing_car(rng, n), rng.uniform(-54, -38))
+    if rng.random() < 0.25:
         out += peak_at(repeat(rng, n, rng.choice([1.0, 2.0]), 400, lambda: struck(rng, 2600, 0.006, 4)), -44)
     return out
 
 
 def cooking(rng: Generator, n: int) -> np.ndarray:
-    """Frying and boiling in any mix, an extractor hood at times, a spoon or a pan now and then."""
-    frying = rms_at(sizzle(rng, n, rng.uniform(200, 1500), rng.uniform(900, 3000)), rng.uniform(-44, -27))
+    """Frying, boiling or both, an extractor hood at times, a spoon or a pan now and then."""
+    frying = rms_at(sizzle(rng, n, rng.uniform(200, 1500), rng.uniform(900, 3000)), rng.uniform(-40, -27))
     boiling = rms_at(bubbles(rng, n, rng.uniform(30, 150), rng.uniform(180, 400), 1600), rng.uniform(-46, -29))
-    out = frying * (rng.random() < 0.8) + boiling * (rng.random() < 0.65)
+    out = (frying, boiling, frying + boiling)[rng.choice(3, p=[0.35, 0.15, 0.5])]
     if rng.random() < 0.4:
         hood = motor(rng, rng.uniform(90, 190) * (1 + 0.004 * slow_curve(rng, n, 2)), -7)
         out += rms_at(rms_at(hood, -6) + rms_at(tilted_noise(rng, n, -4), 0), rng.uniform(-42, -30))
@@ -90,7 +93,7 @@ def social_activity(rng: Generator, n: int) -> np.ndarray:
     """Two to four talkers who take turns and overlap, laughter, a glass or a cup at times."""
     out = np.zeros(n)
     for _ in range(rng.integers(2, 5)):
-        out += rms_at(talker(rng, n, pause=rng.uniform(0.4, 1.6)), rng.uniform(-38, -25))
+        out += rms_at(talker(rng, n, pause=rng.uniform(0.4, 1.6)), rng.uniform(-40, -28))
     if rng.random() < 0.35:
         out += rms_at(repeat(rng, n, 0.4, 1, lambda: laughter(rng, rng.uniform(120, 260))), rng.uniform(-36, -27))
     cups = impacts(rng, n, rng.uniform(0.05, 0.6), (1200, 3500), (0.03, 0.15))
@@ -100,11 +103,11 @@ def social_activity(rng: Generator, n: int) -> np.ndarray:
 def vacuum_cleaner(rng: Generator, n: int) -> np.ndarray:
     """A universal motor under changing load, its airflow, and the brush on the floor."""
     strokes = slow_curve(rng, n, rng.uniform(0.8, 2))
-    whine = motor(rng, rng.uniform(140, 420) * (1 + rng.uniform(0.01, 0.06) * strokes), rng.uniform(-5, -2))
+    whine = motor(rng, rng.uniform(140, 420) * (1 + rng.uniform(0.02, 0.12) * strokes), rng.uniform(-5, -2))
     air = tilted_noise(rng, n, rng.uniform(-4, -1)) + 0.5 * band_noise(rng, n, 500, 3000)
     brush = band_noise(rng, n, 1500, 6500) * (1 + strokes)
     out = rms_at(whine, rng.uniform(-9, 1)) + rms_at(air, 0) + rms_at(brush, rng.uniform(-14, -3))
-    return rms_at(out, rng.uniform(-34, -19))
+    return rms_at(out, rng.uniform(-30, -18))
 
 
 def watching_tv(rng: Generator, n: int) -> np.ndarray:
@@ -118,10 +121,11 @@ def watching_tv(rng: Generator, n: int) -> np.ndarray:
 
 
 def working(rng: Generator, n: int) -> np.ndarray:
-    """Typing in bursts, the mouse, paper, a chair; a computer's fan."""
+    """Typing in bursts, the mouse, at times paper; a computer's fan."""
     case = rng.uniform(900, 2600)
-    typing = repeat(rng, n, rng.uniform(3.5, 8), rng.uniform(1.5, 6), lambda: key_click(rng, case))
-    typing = typing * (slow_curve(rng, n, 1.2) > rng.uniform(-1, -0.2))
+    keys = event_times(rng, n, rng.uniform(3.5, 8), rng.uniform(1.5, 6))
+    thinking = slow_curve(rng, n, 1.2)[(keys * RATE).astype(int)] < rng.uniform(-1, -0.2)
+    typing = place(n, keys[~thinking], lambda: key_click(rng, case))
     mouse = repeat(rng, n, 0.6, 1, lambda: key_click(rng, 3200))
     paper = repeat(rng, n, 0.25, 1, lambda: rustle(rng, rng.uniform(0.3, 1.0), 1500, 7500))
     out = peak_at(typing, rng.uniform(-34, -16)) + peak_at(mouse, rng.uniform(-38, -24))
@@ -147,7 +151,10 @@ RECIPES = {
 
 
 def clip(scene: str, index: int, n: int, where: Session, seed: int) -> np.ndarray:
-    """Clip ``index`` of ``scene`` recorded in a session: (n,) in -1..1, a function of these arguments alone."""
+    """Clip ``index`` of ``scene`` recorded in a session: (n,) in -1..1, a function of these arguments alone.
+
+    The source is up to 6 dB louder or softer than its recipe says; the background is the session's.
+    """
     number = list(RECIPES).index(scene)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number, index)))
     source = RECIPES[scene](rng, n) * 10 ** (rng.uniform(-6, 6) / 20)

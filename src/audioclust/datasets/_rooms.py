@@ -36,16 +36,16 @@ def session(seed: int, number: int) -> Session:
         reverberant=rng.uniform(-9, 3),
         colour=np.cumsum(rng.normal(0, 2.0, len(KNOTS))) * 0.7 + rng.normal(0, 1, len(KNOTS)),
         noise_slope=rng.uniform(-6, -2.5),
-        noise_level=rng.uniform(-56, -46),
+        noise_level=rng.uniform(-58, -48),
         hum=10 ** ((rng.uniform(-70, -56) + rng.uniform(-14, 0, 12)) / 20) * np.arange(1, 13) ** -0.5,
     )
 
 
-def record(rng: np.random.Generator, source: np.ndarray, place: Session) -> np.ndarray:
+def record(rng: np.random.Generator, source: np.ndarray, where: Session) -> np.ndarray:
     """Play ``source`` (n,) in the session's room and record it there: (n,), free of DC, peaks below full scale."""
     distance = rng.normal(0, 3)  # dB more or less reverberation than usual: the source is farther or nearer
-    wet = source + 10 ** ((place.reverberant + distance) / 20) * fftconvolve(source, place.tail)[: len(source)]
-    heard = _coloured(wet + _background(rng, len(source), place), place.colour)
+    wet = source + 10 ** ((where.reverberant + distance) / 20) * fftconvolve(source, where.tail)[: len(source)]
+    heard = _coloured(wet + _background(rng, len(source), where), where.colour)
     clean = sosfilt(butter(2, 30, "highpass", fs=RATE, output="sos"), heard)
     clean = clean - clean.mean()
     return clean * min(1.0, 0.9 / max(float(np.abs(clean).max()), 1e-9))
@@ -62,10 +62,10 @@ def _tail(rng: np.random.Generator, rt60: float) -> np.ndarray:
     return tail / np.sqrt(np.sum(tail**2))
 
 
-def _background(rng: np.random.Generator, n: int, place: Session) -> np.ndarray:
+def _background(rng: np.random.Generator, n: int, where: Session) -> np.ndarray:
     """Room noise, 2 dB louder or softer from clip to clip, and the session's hum."""
-    noise = rms_at(tilted_noise(rng, n, place.noise_slope), place.noise_level + rng.normal(0, 2))
-    return noise + wavetable(turns(np.full(n, 50.0)) + rng.uniform(), place.hum, rng.uniform(0, 6.28, len(place.hum)))
+    noise = rms_at(tilted_noise(rng, n, where.noise_slope), where.noise_level + rng.normal(0, 2))
+    return noise + wavetable(turns(np.full(n, 50.0)) + rng.uniform(), where.hum, rng.uniform(0, 6.28, len(where.hum)))
 
 
 def _coloured(signal: np.ndarray, colour: np.ndarray) -> np.ndarray:

@@ -61,9 +61,10 @@ def event_times(rng: np.random.Generator, n: int, rate: float, regularity: float
 
 
 def place(n: int, times: np.ndarray, sound: Callable[[], np.ndarray]) -> np.ndarray:
-    """Lay one freshly drawn ``sound()`` at each of ``times`` (seconds) on ``n`` samples, cut at the end."""
+    """Lay one freshly drawn ``sound()`` at each of ``times`` (seconds) on ``n`` samples; what lies beyond is cut."""
     out = np.zeros(n)
-    for start in (np.asarray(times) * RATE).astype(int):
+    starts = (np.asarray(times) * RATE).astype(int)
+    for start in starts[starts < n]:
         samples = sound()[: n - start]
         out[start : start + len(samples)] += samples
     return out
@@ -114,7 +115,7 @@ def impulses(rng: np.random.Generator, n: int, rate: float) -> np.ndarray:
     """Poisson impulses at ``rate`` a second with heavy-tailed strengths (log-normal) and random signs."""
     out = np.zeros(n)
     where = rng.integers(0, n, rng.poisson(rate * n / RATE))
-    np.add.at(out, where, rng.lognormal(0, 1, len(where)) * rng.choice([-1.0, 1.0], len(where)))
+    np.add.at(out, where, rng.lognormal(0, 0.8, len(where)) * rng.choice([-1.0, 1.0], len(where)))
     return out
 
 

@@ -39,7 +39,7 @@ def voice(rng: np.random.Generator, n: int, *, pitch: float, rate: float, pause:
     frames = np.arange(source.shape[1]) * HOP / RATE
     # women's and children's tracts are shorter: formants up by 17 % an octave of pitch
     tract = 1 + 0.17 * np.log2(pitch / 120) * rng.uniform(0.8, 1.2)
-    formants = tract * np.stack([np.interp(frames, time, formant) for formant in vowels.T])
+    formants = tract * np.stack([np.interp(frames, *anchors) for anchors in vowels])
     spoken = source * _tract_gain(formants) * np.interp(frames, time, voiced)
     hissed = breath * _fricative_gain(np.interp(frames, time, place)) * np.interp(frames, time, noise)
     return _signal(spoken + hissed, n)
@@ -64,8 +64,9 @@ def cough(rng: np.random.Generator) -> np.ndarray:
     return _signal(_spectrum(blast + 0.1 * tail) * _tract_gain(VOWELS[4][:, None]), len(blast))
 
 
-def _score(rng: np.random.Generator, seconds: float, rate: float, pause: float) -> tuple[np.ndarray, ...]:
-    """Anchors of a talker's tracks: time, voicing, noise, intonation, place of the noise (Hz), vowel (m, 3)."""
+def _score(rng: np.random.Generator, seconds: float, rate: float, pause: float) -> tuple:
+    """Anchors of a talker's tracks: time, voicing, noise, intonation, place of the noise in Hz, each (5 s,) for s
+    syllables, and for each of three formants its (times, Hz), which glide from one vowel to the next."""
     rows, vowels = [], []
     time, left, phrase = -rng.uniform(0, 0.5), 0, 1.0
     while time < seconds:
@@ -73,22 +74,24 @@ def _score(rng: np.random.Generator, seconds: float, rate: float, pause: float) 
             time, left, phrase = time + 0.08 + rng.exponential(pause), int(rng.integers(3, 10)), rng.uniform(1.05, 1.3)
         length = rng.gamma(12, 1 / (12 * rate)) * (1.4 if left == 1 else 1.0)  # a phrase's last syllable is drawn out
         rows += _syllable(rng, time, length, phrase, last=left == 1)
-        vowels += [int(rng.integers(len(VOWELS)))] * 5
+        vowels += [VOWELS[rng.integers(len(VOWELS))] * rng.normal(1, 0.06, (2, 3))]  # at its start and its end
         time, left, phrase = time + length + 1e-3, left - 1, phrase * 0.96
-    return *np.array(rows).T, VOWELS[vowels]
+    tracks = np.array(rows).T
+    times = tracks[0].reshape(-1, 5)[:, 2:4].ravel()
+    return *tracks, [(times, formant) for formant in np.concatenate(vowels).T]
 
 
 def _syllable(rng: np.random.Generator, time: float, length: float, phrase: float, last: bool) -> list[tuple]:
     """Five anchors: onset, middle of the consonant, start, end and close of the vowel."""
     consonant, stress = length * rng.uniform(0.2, 0.4), rng.uniform(0.4, 1.0)
-    hiss = rng.uniform(0.02, 0.12) if rng.random() < 0.5 else 0.0
+    hiss = rng.uniform(0.1, 0.5) if rng.random() < 0.5 else 0.0
     place, accent = rng.uniform(1800, 6500), phrase * rng.uniform(0.92, 1.12)
     return [
-        (time, 0.04, 0.0, accent, place),
-        (time + consonant / 2, 0.06, hiss, accent, place),
+        (time, 0.0, 0.0, accent, place),
+        (time + consonant / 2, 0.08, hiss, accent, place),
         (time + consonant, stress, 0.0, accent * 1.02, place),
-        (time + 0.8 * length, 0.6 * stress, 0.003, accent * 0.97, place),
-        (time + length, 0.0 if last else 0.08, 0.0, accent * 0.95, place),
+        (time + 0.8 * length, 0.6 * stress, 0.01, accent * 0.97, place),
+        (time + length, 0.0 if last else 0.06, 0.0, accent * 0.95, place),
     ]
 
 
@@ -99,7 +102,7 @@ def _glottis(f0: np.ndarray, tilt: float) -> np.ndarray:
 
 def _tract_gain(formants: np.ndarray) -> np.ndarray:
     """Gain (bins, frames) of a cascade of resonators at ``formants`` (3, frames) Hz and a fixed fourth."""
-    gain = 1.0
+    gain = 1 + (BINS / 1800) ** 2  # stands for the resonances above the fourth, Fant's correction of higher poles
     for centre, bandwidth in zip((*formants, F4), BANDWIDTHS, strict=True):
         gain = gain * centre**2 / np.hypot(centre**2 - BINS**2, bandwidth * BINS)
     return gain

@@ -112,13 +112,13 @@ def _parameters(clips_per_class: int, seconds: float, sessions: int, seed: int) 
 
 
 def _table(clips_per_class: int, sessions: int) -> pd.DataFrame:
-    """One row a clip, sorted by path: path, scene, session, index. Sessions take turns within every class."""
+    """One row a clip, sorted by path: path, scene, session, number. Sessions take turns within every class."""
     rows = [
         (f"scenes/{scene}/{scene}_{index:05d}.wav", scene, f"s{index % sessions:02d}", index)
         for scene in RECIPES
         for index in range(clips_per_class)
     ]
-    table = pd.DataFrame(rows, columns=["path", "scene", "session", "index_"])
+    table = pd.DataFrame(rows, columns=["path", "scene", "session", "number"])
     return table.sort_values("path", ignore_index=True)
 
 
@@ -126,7 +126,7 @@ def _render(root: Path, rows: list, seconds: float, seed: int) -> None:
     """Write the clips of ``rows``; every file appears whole or not at all."""
     rooms = {row.session: session(seed, int(row.session[1:])) for row in rows}
     for row in rows:
-        samples = clip(row.scene, row.index_, round(seconds * RATE), rooms[row.session], seed)
+        samples = clip(row.scene, row.number, round(seconds * RATE), rooms[row.session], seed)
         path = root / row.path
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".part")
@@ -146,7 +146,7 @@ def _clear(folder: Path) -> None:
     """Remove our own clips and manifest, the manifest first: a folder without one is never taken for complete."""
     (folder / "manifest.csv").unlink(missing_ok=True)
     for scene in RECIPES:
-        for path in folder.glob(f"{scene}/{scene}_*.wav"):
+        for path in folder.glob(f"{scene}/{scene}_?????.*"):
             path.unlink()
 
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from audioclust import grid, registry
-from audioclust.reduce import Space, reduce
+from audioclust import baseline as grid
+from audioclust import registry
+from audioclust.reduce import reduce
+from audioclust.spaces import Space
 
 BLOBS = np.random.default_rng(0).normal(size=(60, 4)) + np.repeat(np.arange(3), 20)[:, None] * 12
 
@@ -66,7 +68,7 @@ def test_neighbours_are_the_nearest_in_the_reduced_space(spaces):
 
 
 def test_every_cell_has_a_row_and_each_computation_runs_once(spaces, kind, tmp_path):
-    cells, labels, costs = grid.cluster(spaces, "counting", {}, [0, 1], tmp_path, workers=1)
+    cells, labels, costs = grid.baseline(spaces, "counting", {}, [0, 1], tmp_path, workers=1)
     assert [(c["reducer"], c["seed"]) for c in cells] == [("pca", 0), ("pca", 1), ("tsne", 0), ("tsne", 1)]
     assert labels.shape == (4, 60)
     assert kind.fits == len(costs) == (4 if kind.stochastic else 3)
@@ -74,8 +76,8 @@ def test_every_cell_has_a_row_and_each_computation_runs_once(spaces, kind, tmp_p
 
 
 def test_more_workers_give_the_same_labels(spaces, tmp_path):
-    one = grid.cluster(spaces, "kmeans", {"k": 3}, [0, 1], tmp_path, workers=1)
-    two = grid.cluster(spaces, "kmeans", {"k": 3}, [0, 1], tmp_path, workers=2)
+    one = grid.baseline(spaces, "kmeans", {"k": 3}, [0, 1], tmp_path, workers=1)
+    two = grid.baseline(spaces, "kmeans", {"k": 3}, [0, 1], tmp_path, workers=2)
     np.testing.assert_array_equal(one[1], two[1])
     assert one[0] == two[0]
 
@@ -89,10 +91,10 @@ def test_a_killed_run_goes_on_where_it_stopped(spaces, tmp_path, monkeypatch):
 
     monkeypatch.setattr(registry, "get", lambda *_: Failing)
     with pytest.raises(KeyboardInterrupt):
-        grid.cluster(spaces, "counting", {}, [0, 1], tmp_path, workers=1)
+        grid.baseline(spaces, "counting", {}, [0, 1], tmp_path, workers=1)
     assert Failing.fits == 2 and len(list(tmp_path.glob("*.npz"))) == 2
     Failing.fits = 10
-    cells, _, costs = grid.cluster(spaces, "counting", {}, [0, 1], tmp_path, workers=1)
+    cells, _, costs = grid.baseline(spaces, "counting", {}, [0, 1], tmp_path, workers=1)
     assert Failing.fits == 12 and len(cells) == 4 and len(costs) == 2
 
 
@@ -114,15 +116,15 @@ def test_a_damaged_leftover_is_computed_again(spaces, kind, tmp_path):
 
 
 def test_a_cell_that_needs_too_much_memory_is_a_row_with_the_reason(spaces, kind, tmp_path):
-    cells, labels, costs = grid.cluster(spaces, "counting", {}, [0, 1], tmp_path, memory_gb=1e-9, workers=1)
+    cells, labels, costs = grid.baseline(spaces, "counting", {}, [0, 1], tmp_path, memory_gb=1e-9, workers=1)
     assert kind.fits == 0 and costs == []
-    assert all("grid.memory_gb" in cell["reason"] for cell in cells)
+    assert all("baseline.memory_gb" in cell["reason"] for cell in cells)
     assert (labels == -1).all()
 
 
 def test_fewer_clips_than_k_is_a_clear_error(spaces, tmp_path):
     with pytest.raises(ValueError, match=r"n_samples=60 .*k=70"):
-        grid.cluster(spaces, "kmeans", {"k": 70}, [0], tmp_path, workers=1)
+        grid.baseline(spaces, "kmeans", {"k": 70}, [0], tmp_path, workers=1)
 
 
 def test_constant_embeddings_do_not_stop_the_grid(tmp_path):
@@ -133,5 +135,5 @@ def test_constant_embeddings_do_not_stop_the_grid(tmp_path):
     for name in registry.names("clusterers"):
         section = {"k": 2} if name in ("kmeans", "agglomerative", "spectral") else {}
         constant = {"none": reduce(x, "none", {}, [0], neighbours=8)}
-        _, labels, _ = grid.cluster(constant, name, section, [0], tmp_path, workers=1)
+        _, labels, _ = grid.baseline(constant, name, section, [0], tmp_path, workers=1)
         assert labels.shape == (1, 30)

@@ -1,6 +1,6 @@
 """The baseline grid: reducer x clusterer x seed over one encoder's embedding.
 
-``cluster`` runs one clusterer in all spaces that ``reduce`` made and for all seeds. What cannot differ is computed
+``baseline`` runs one clusterer in all spaces that ``reduce`` made and for all seeds. What cannot differ is computed
 once: a deterministic clusterer in a deterministic space gives one labelling for all seeds.
 """
 
@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from audioclust import costs, registry
 from audioclust.neighbours import Neighbours
-from audioclust.reduce import Space
+from audioclust.spaces import Space
 
 
-def cluster(
+def baseline(
     spaces: dict[str, Space],
     clusterer: str,
     section: dict[str, Any],
@@ -84,7 +84,7 @@ def _cell(
     x = np.ascontiguousarray(space.x[position])
     needed = kind.memory(*x.shape)
     if needed > limit:
-        reason = f"needs about {needed / 1e9:.1f} GB, the limit is {limit / 1e9:.1f} GB (grid.memory_gb)"
+        reason = f"needs about {needed / 1e9:.1f} GB, the limit is {limit / 1e9:.1f} GB (baseline.memory_gb)"
         return _Result({"chosen": {}, "reason": reason}, np.full(len(x), -1, np.int32), {})
     key = hashlib.blake2b(json.dumps([kind.__name__, section, seed], sort_keys=True).encode(), digest_size=12)
     key.update(x.tobytes())
