@@ -20,9 +20,9 @@ import soundfile
 from joblib import Parallel, delayed
 from pydantic import Field
 
-from audioclust.datasets._recipes import RECIPES, clip
-from audioclust.datasets._rooms import session
-from audioclust.datasets._synth import RATE
+from audioclust.synthesis.recipes import RECIPES, clip
+from audioclust.synthesis.rooms import session
+from audioclust.synthesis.sources import RATE
 
 URL = None  # nothing is fetched
 CHECKSUM = None
@@ -34,7 +34,7 @@ CITATION = (
 )
 LABELS = ("scene",)
 
-VERSION = 1  # raise it whenever the sound of any clip changes: rendered folders are then rendered again
+VERSION = 2  # raise it whenever the sound of any clip changes: rendered folders are then rendered again
 SHARD = 50  # clips rendered by one job; fixed, so that the work is cut alike on every machine
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import butter, fftconvolve, sosfilt
 
-from audioclust.datasets._synth import RATE, band, rms_at, tilted_noise, turns, wavetable
+from audioclust.synthesis.sources import RATE, band, rms_at, tilted_noise, turns, wavetable
 
 SESSION_KEY = 1000  # keeps a session's random stream apart from the clips', whose first key is the class number
 KNOTS = np.geomspace(60, 8000, 8)  # Hz, where a microphone's curve is drawn

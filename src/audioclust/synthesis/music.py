@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from audioclust.datasets._synth import RATE, burst, place
+from audioclust.synthesis.sources import RATE, burst, place
 
 PROGRESSIONS = ((0, 7, 9, 5), (0, 9, 5, 7), (0, 5, 7, 5), (9, 5, 0, 7))  # roots in semitones above the tonic
 SCALE = (0, 2, 4, 7, 9, 12, 14)  # major pentatonic: any note fits any of the chords

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from audioclust.datasets._synth import RATE, band_noise, burst, event_times, place, rustle, slow_curve, struck
-from audioclust.datasets._voices import cough, voice
+from audioclust.synthesis.sources import RATE, band_noise, burst, event_times, place, rustle, slow_curve, struck
+from audioclust.synthesis.voices import cough, voice
 
 Generator = np.random.Generator
 

@@ -1,7 +1,7 @@
 """Sound sources of a household, synthesised: noise, motors, struck resonances, crackle, bubbles, clicks and rustle.
 
 Every source takes a ``numpy.random.Generator`` and returns float64 samples at ``RATE``, shape (n,), at no particular
-level: ``rms_at`` and ``peak_at`` set one. Voices and music are in ``_voices.py`` and ``_music.py``. The recipe is
+level: ``rms_at`` and ``peak_at`` set one. Voices and music are in ``voices.py`` and ``music.py``. The recipe is
 modal synthesis for solids (sums of damped sinusoids), filtered impulse trains for liquids and frying, one wavetable
 read at a gliding phase for everything that turns.
 """

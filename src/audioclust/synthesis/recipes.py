@@ -7,10 +7,10 @@ neighbours is deliberate: cutlery is heard in three scenes, speech in four, wate
 
 import numpy as np
 
-from audioclust.datasets._events import PASSING, impacts, passing_car, repeat, scrape, talker
-from audioclust.datasets._music import music
-from audioclust.datasets._rooms import Session, record
-from audioclust.datasets._synth import (
+from audioclust.synthesis.events import PASSING, impacts, passing_car, repeat, scrape, talker
+from audioclust.synthesis.music import music
+from audioclust.synthesis.rooms import Session, record
+from audioclust.synthesis.sources import (
     RATE,
     band,
     band_noise,
@@ -27,7 +27,7 @@ from audioclust.datasets._synth import (
     struck,
     tilted_noise,
 )
-from audioclust.datasets._voices import laughter
+from audioclust.synthesis.voices import laughter
 
 Generator = np.random.Generator
 
@@ -103,10 +103,10 @@ def social_activity(rng: Generator, n: int) -> np.ndarray:
 def vacuum_cleaner(rng: Generator, n: int) -> np.ndarray:
     """A universal motor under changing load, its airflow, and the brush on the floor."""
     strokes = slow_curve(rng, n, rng.uniform(0.8, 2))
-    whine = motor(rng, rng.uniform(140, 420) * (1 + rng.uniform(0.02, 0.12) * strokes), rng.uniform(-5, -2))
+    whine = motor(rng, rng.uniform(140, 420) * (1 + rng.uniform(0.02, 0.08) * strokes), rng.uniform(-5, -2))
     air = tilted_noise(rng, n, rng.uniform(-4, -1)) + 0.5 * band_noise(rng, n, 500, 3000)
     brush = band_noise(rng, n, 1500, 6500) * (1 + strokes)
-    out = rms_at(whine, rng.uniform(-9, 1)) + rms_at(air, 0) + rms_at(brush, rng.uniform(-14, -3))
+    out = rms_at(whine, rng.uniform(-6, 3)) + rms_at(air, 0) + rms_at(brush, rng.uniform(-14, -3))
     return rms_at(out, rng.uniform(-30, -18))
 
 

@@ -8,7 +8,7 @@ loop over samples. There are no words: rhythm (3 to 5 syllables a second), pause
 import numpy as np
 from scipy.signal import istft, stft
 
-from audioclust.datasets._synth import RATE, burst, slow_curve, turns, wavetable
+from audioclust.synthesis.sources import RATE, burst, slow_curve, turns, wavetable
 
 WINDOW, HOP = 256, 64
 BINS = np.arange(WINDOW // 2 + 1)[:, None] * RATE / WINDOW  # (bins, 1) Hz
