@@ -58,14 +58,16 @@ def embed(
     n = len(np.load(path, mmap_mode="r"))
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_suffix(".part.npy")
-    result = np.lib.format.open_memmap(part, "w+", np.float32, (n, first.dim))
     starts = range(0, n, SHARD)
     run = joblib.delayed(_shard)
     tasks = (run(job, path, s, min(s + SHARD, n), rate, durations[s : s + SHARD], batch) for s in starts)
     parallel = joblib.Parallel(n_jobs=workers if where == "cpu" else 1, return_as="generator", inner_max_num_threads=1)
     progress = tqdm(parallel(tasks), total=len(starts), desc=encoder, unit="shard", mininterval=2)
+    result = None
     for start, rows in zip(starts, progress, strict=True):
         _check(rows, start)
+        if result is None:  # an encoder of statistics has as many dimensions as the log-mels have bands
+            result = np.lib.format.open_memmap(part, "w+", np.float32, (n, rows.shape[1]))
         result[start : start + len(rows)] = rows
     result.flush()
     os.replace(part, out)

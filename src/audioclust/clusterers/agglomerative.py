@@ -1,0 +1,130 @@
+"""Agglomerative clustering: Ward (1963) by nearest-neighbour chains, the other linkages by fastcluster.
+
+Ward's distance needs only centroids and sizes, so the chain (Murtagh, 1983) is exact in O(n d) memory and O(n^2 d)
+operations; scikit-learn and scipy hold all n^2 / 2 distances.
+"""
+
+from typing import Annotated, Literal
+
+import fastcluster
+import numba
+import numpy as np
+from pydantic import Field
+
+from audioclust.checks import by_appearance, points
+
+SUMS = {"reassoc", "contract", "nsz"}  # a sum over dimensions may be added up in lanes
+
+
+class Agglomerative:
+    """A tree of merges, cut into ``k`` clusters.
+
+    Args:
+        k: clusters.
+        linkage: ward, average, complete or single.
+    """
+
+    stochastic = False
+
+    def __init__(
+        self,
+        k: Annotated[int, Field(ge=1)],
+        linkage: Literal["ward", "average", "complete", "single"] = "ward",
+    ):
+        self.k, self.linkage = k, linkage
+
+    def memory(self, n: int, d: int) -> int:
+        """Return the estimated peak in bytes."""
+        return n * d * 24 + n * 100 + (0 if self.linkage in ("ward", "single") else 4 * n * n)
+
+    def fit(self, x: np.ndarray, neighbours: object = None) -> "Agglomerative":
+        """Set ``labels_`` (n,) int32, numbered by first appearance."""
+        x = points(x, self.k).astype(np.float64)
+        self.labels_, self.chosen_ = by_appearance(cut(self._merges(x), len(x), self.k)), {}
+        return self
+
+    def _merges(self, x: np.ndarray) -> np.ndarray:
+        """Return the merges (n - 1, 3): two members, one of each side, and the height; by rising height."""
+        if self.linkage == "ward":
+            merges = ward(x - x.mean(axis=0))
+            return merges[np.argsort(merges[:, 2], kind="stable")]
+        linked = (
+            fastcluster.linkage_vector(x, "single")
+            if self.linkage == "single"
+            else fastcluster.linkage(x, self.linkage)
+        )
+        member = np.concatenate([np.arange(len(x)), np.zeros(len(linked))])
+        for i, (a, b, *_) in enumerate(linked):
+            member[len(x) + i] = member[int(a)]
+            linked[i, 0], linked[i, 1] = member[int(a)], member[int(b)]
+        return linked[:, :3]
+
+
+def cut(merges: np.ndarray, n: int, k: int) -> np.ndarray:
+    """Return the clusters (n,) after the first n - k merges."""
+    parent = np.arange(n)
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for a, b, _ in merges[: n - k]:
+        parent[root(int(a))] = root(int(b))
+    return np.array([root(i) for i in range(n)])
+
+
+@numba.njit(nogil=True, cache=True, fastmath=SUMS)
+def ward(x):
+    """Return Ward's merges of ``x`` (n, d) in the chain's order, (n - 1, 3): a member of each side, the height squared.
+
+    Slots 0..left-1 hold the clusters that are left: a merge goes into the first of its two slots, and the last slot
+    moves into the second, so that the search runs over contiguous rows.
+    """
+    n, d = x.shape
+    centroids, sizes, members = x.copy(), np.ones(n), np.arange(n)
+    merges = np.empty((n - 1, 3))
+    chain = np.empty(n + 1, np.int64)
+    length, left = 0, n
+    for merge in range(n - 1):
+        if length == 0:
+            chain[0], length = 0, 1
+        while True:
+            a = chain[length - 1]
+            # The previous link wins a tie, or the chain would run in a circle.
+            b = chain[length - 2] if length > 1 else -1
+            best = _height(centroids, sizes, a, b) if b >= 0 else np.inf
+            for c in range(left):
+                if c != a:
+                    value = _height(centroids, sizes, a, c)
+                    if value < best:
+                        best, b = value, c
+            if length > 1 and b == chain[length - 2]:
+                break
+            chain[length] = b
+            length += 1
+        length -= 2
+        merges[merge, 0], merges[merge, 1], merges[merge, 2] = members[a], members[b], best
+        low, high = min(a, b), max(a, b)
+        total = sizes[low] + sizes[high]
+        for j in range(d):
+            centroids[low, j] = (sizes[low] * centroids[low, j] + sizes[high] * centroids[high, j]) / total
+        sizes[low] = total
+        left -= 1
+        if high != left:
+            centroids[high], sizes[high], members[high] = centroids[left], sizes[left], members[left]
+            for i in range(length):
+                if chain[i] == left:
+                    chain[i] = high
+    return merges
+
+
+@numba.njit(nogil=True, cache=True, fastmath=SUMS, inline="always")
+def _height(centroids, sizes, a, b):
+    """Return twice the growth of the sum of squares when clusters ``a`` and ``b`` merge."""
+    total = 0.0
+    for j in range(centroids.shape[1]):
+        step = centroids[a, j] - centroids[b, j]
+        total += step * step
+    return 2 * sizes[a] * sizes[b] / (sizes[a] + sizes[b]) * total

@@ -1,0 +1,141 @@
+"""k-means (Lloyd, 1982) from greedy k-means++ (Arthur and Vassilvitskii, 2007), all restarts in one matrix product.
+
+The restarts share every pass over the data: one product of the points with the centres of all of them. After each few
+passes the worse half of the restarts is dropped, and the last one is run to convergence.
+"""
+
+from typing import Annotated
+
+import numba
+import numpy as np
+from pydantic import Field
+
+from audioclust.checks import by_appearance, points
+
+PASSES = 6  # Lloyd passes between two halvings of the restarts
+TOLERANCE = 1e-4  # scikit-learn's: squared movement of the centres, relative to the mean variance of a dimension
+ROWS = 2048  # rows of a block: its products stay in the cache
+
+
+class KMeans:
+    """k-means; the input is compared in float32, after centring.
+
+    Args:
+        k: clusters.
+        n_init: restarts.
+        max_iter: passes at most, of the restart that wins.
+        random_state: seeds the restarts.
+    """
+
+    stochastic = True
+
+    def __init__(
+        self,
+        k: Annotated[int, Field(ge=1)],
+        n_init: Annotated[int, Field(ge=1)] = 10,
+        max_iter: Annotated[int, Field(ge=1)] = 300,
+        *,
+        random_state: int = 0,
+    ):
+        self.k, self.n_init, self.max_iter, self.random_state = k, n_init, max_iter, random_state
+
+    @staticmethod
+    def memory(n: int, d: int) -> int:
+        """Return the estimated peak in bytes."""
+        return n * d * 8 + n * 200
+
+    def fit(self, x: np.ndarray, neighbours: object = None) -> "KMeans":
+        """Set ``labels_`` (n,) int32, ``centres_`` (k, d) and ``inertia_``."""
+        x = points(x, self.k)
+        mean = x.mean(axis=0, dtype=np.float64)
+        x = np.ascontiguousarray(x - mean, dtype=np.float32)
+        squares = np.einsum("ij,ij->i", x, x)
+        stop = TOLERANCE * float(x.var(axis=0).mean())
+        centres = plus_plus(x, squares, self.k, self.n_init, np.random.default_rng(self.random_state))
+        while len(centres) > 1:
+            for _ in range(PASSES):
+                centres, _, inertia = lloyd(x, squares, centres)
+            centres = centres[np.argsort(inertia, kind="stable")[: (len(centres) + 1) // 2]]
+        for _ in range(self.max_iter):
+            moved, _, _ = lloyd(x, squares, centres)
+            shift = float(((moved - centres) ** 2).sum())
+            centres = moved
+            if shift <= stop:
+                break
+        _, labels, inertia = lloyd(x, squares, centres)
+        self.labels_, self.inertia_ = by_appearance(labels[:, 0]), float(inertia[0])
+        self.centres_, self.chosen_ = centres[0] + mean, {}
+        return self
+
+
+def plus_plus(x: np.ndarray, squares: np.ndarray, k: int, restarts: int, rng: np.random.Generator) -> np.ndarray:
+    """Return start centres (restarts, k, d): each next one is the best of 2 + ln k points drawn by squared distance."""
+    trials = 2 + int(np.log(k))
+    centres = np.empty((restarts, k, x.shape[1]), np.float32)
+    centres[:, 0] = x[rng.integers(len(x), size=restarts)]
+    nearest = _distances(x, squares, centres[:, 0])  # (n, restarts)
+    for c in range(1, k):
+        drawn = _draw(nearest, trials, rng)  # (restarts, trials)
+        candidate = _distances(x, squares, x[drawn.ravel()]).reshape(len(x), restarts, trials)
+        np.minimum(candidate, nearest[:, :, None], out=candidate)
+        best = candidate.sum(axis=0, dtype=np.float64).argmin(axis=1)
+        each = np.arange(restarts)
+        centres[:, c] = x[drawn[each, best]]
+        nearest = np.ascontiguousarray(candidate[:, each, best])
+    return centres
+
+
+def _draw(nearest: np.ndarray, trials: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw ``trials`` rows a restart with probability proportional to ``nearest`` (n, restarts)."""
+    mass = np.cumsum(nearest, axis=0, dtype=np.float64)
+    targets = rng.random((nearest.shape[1], trials)) * mass[-1][:, None]
+    rows = [np.searchsorted(mass[:, r], targets[r], side="right") for r in range(nearest.shape[1])]
+    return np.minimum(np.stack(rows), len(nearest) - 1)
+
+
+def _distances(x: np.ndarray, squares: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """Return squared distances (n, m) of ``x`` (n, d) to ``to`` (m, d)."""
+    products = x @ to.T
+    products *= -2
+    products += squares[:, None]
+    products += np.einsum("ij,ij->i", to, to)
+    return np.maximum(products, 0, out=products)
+
+
+def lloyd(x: np.ndarray, squares: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Assign every point in every restart and return new centres (r, k, d), labels (n, r) and inertias (r,).
+
+    A cluster that lost its last point is moved to the point that is farthest from its centre.
+    """
+    restarts, k, d = centres.shape
+    flat = centres.reshape(-1, d)
+    half_norms = 0.5 * np.einsum("ij,ij->i", flat, flat)
+    labels = np.empty((len(x), restarts), np.int32)
+    far = np.empty((len(x), restarts), np.float32)
+    sums = np.zeros((restarts, k, d))
+    counts = np.zeros((restarts, k), np.int64)
+    for start in range(0, len(x), ROWS):
+        rows = slice(start, start + ROWS)
+        _assign(x[rows], x[rows] @ flat.T, half_norms, squares[rows], labels[rows], far[rows], sums, counts)
+    for r, c in np.argwhere(counts == 0):
+        farthest = int(far[:, r].argmax())
+        sums[r, c], counts[r, c], far[farthest, r] = x[farthest], 1, 0
+    return (sums / counts[:, :, None]).astype(np.float32), labels, far.sum(axis=0, dtype=np.float64)
+
+
+@numba.njit(nogil=True, cache=True)
+def _assign(x, products, half_norms, squares, labels, far, sums, counts):
+    """Add a block of points (b, d) to the nearest of each restart's centres, given their products (b, r * k)."""
+    restarts, k = counts.shape
+    for i in range(len(x)):
+        for r in range(restarts):
+            best, score = 0, half_norms[r * k] - products[i, r * k]
+            for c in range(1, k):
+                value = half_norms[r * k + c] - products[i, r * k + c]
+                if value < score:
+                    best, score = c, value
+            labels[i, r] = best
+            far[i, r] = max(squares[i] + 2 * score, np.float32(0))
+            counts[r, best] += 1
+            for j in range(x.shape[1]):
+                sums[r, best, j] += x[i, j]

@@ -1,0 +1,108 @@
+"""BYOL-A with its published weights: d 512, 1024, 2048 (version 1, IJCNN 2021) and 3072 (version 2, TASLP 2023).
+
+The weights are NTT's, for evaluation of the paper's method only, not to be redistributed: they are fetched from the
+authors' repository when they are first needed.
+"""
+
+from typing import Literal
+
+import numpy as np
+import torch
+
+from audioclust import weights as published
+from audioclust.nn.audiontt import AudioNTT2020, AudioNTT2022
+
+BASE = "https://github.com/nttcslab/byol-a/raw/master/"
+LICENCE = "NTT, evaluation only, no redistribution"
+CHECKPOINTS = {
+    512: published.Checkpoint(
+        "AudioNTT2020-BYOLA-64x96d512.pth",
+        BASE + "pretrained_weights/AudioNTT2020-BYOLA-64x96d512.pth",
+        LICENCE,
+        2_410_576,
+        sha256="6cc64226318494f06ef41d7e5810be7d37abfd6490da45abdab48f188c5332e2",
+        git_blob="314a35a543ddca60f175addfa6fbeecb56e1944a",
+    ),
+    1024: published.Checkpoint(
+        "AudioNTT2020-BYOLA-64x96d1024.pth",
+        BASE + "pretrained_weights/AudioNTT2020-BYOLA-64x96d1024.pth",
+        LICENCE,
+        6_610_000,
+        git_blob="1c04492d54707e53f04fb664ec6bf3ec655d47f0",
+    ),
+    2048: published.Checkpoint(
+        "AudioNTT2020-BYOLA-64x96d2048.pth",
+        BASE + "pretrained_weights/AudioNTT2020-BYOLA-64x96d2048.pth",
+        LICENCE,
+        21_300_000,
+        git_blob="dd93cab283451ad67baff974933aa122d4a8fa24",
+    ),
+    # The file name counts the MLP's width; the embedding has 3072 dimensions.
+    3072: published.Checkpoint(
+        "AudioNTT2022-BYOLA-64x96d2048.pth",
+        BASE + "v2/AudioNTT2022-BYOLA-64x96d2048.pth",
+        LICENCE,
+        25_300_000,
+        git_blob="7e081bb05e8e1e620a13fa21f36a9fa4a973b1c3",
+    ),
+}
+
+
+class BYOLA:
+    """Log-mels (b, 64, t) in nats to embeddings (b, d), non-negative, maximum plus mean over time.
+
+    Args:
+        d: 512, 1024 or 2048 for version 1, 3072 for version 2.
+        weights: a checkpoint file; None takes the published one.
+
+    Raises:
+        RuntimeError: the weights are absent and unreachable, or of another network.
+    """
+
+    sample_rate = 16000
+    input = "logmel"
+
+    def __init__(
+        self, d: Literal[512, 1024, 2048, 3072] = 2048, weights: str | None = None, *, device: str = "cpu",
+        random_state: int = 0,
+    ):  # fmt: skip
+        self.d, self.weights, self.device, self.random_state = d, weights, device, random_state
+
+    def prepare(self) -> None:
+        """Build the network and load its weights."""
+        file = published.find(CHECKPOINTS[self.d], "byol_a", self.weights)
+        network = AudioNTT2022(self.d) if self.d == 3072 else AudioNTT2020(self.d)
+        published.load(network, _own(published.read(file)), file)
+        self.network_ = network.eval().to(self.device)
+
+    def normalise_with(self, mean: float, std: float) -> None:
+        """Set the two scalars of the data set's log-mels that inputs are standardised with."""
+        self.mean_, self.std_ = mean, std
+
+    def __call__(self, x: np.ndarray, durations: np.ndarray | None = None) -> np.ndarray:
+        """Return (b, d) float32 of log-mels (b, 64, t)."""
+        return forward(self, x)
+
+
+def forward(encoder, x: np.ndarray) -> np.ndarray:
+    """Standardise log-mels (b, mels, t) and run them through ``encoder.network_``."""
+    network = encoder.network_
+    if x.shape[1] != 64 or x.shape[2] < network.shortest:
+        raise ValueError(
+            f"log-mels of {x.shape[1]} bands and {x.shape[2]} frames: BYOL-A needs 64 bands (logmel.n_mels) and at "
+            f"least {network.shortest} frames (data.clip_seconds)"
+        )
+    batch = torch.from_numpy((np.asarray(x, dtype=np.float32) - encoder.mean_) / encoder.std_)[:, None]
+    with torch.inference_mode():
+        return network(batch.float().to(encoder.device)).cpu().numpy()
+
+
+def _own(state: dict) -> dict:
+    """Keep the network's part of a checkpoint that may be a whole BYOL wrapper's, under its own names."""
+    own = {}
+    for key, value in state.items():
+        for part in ("features.", "fc."):
+            if key.startswith(part) or f".{part}" in key:
+                own[key[key.index(part) :]] = value
+                break
+    return own or state

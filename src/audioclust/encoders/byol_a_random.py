@@ -1,0 +1,38 @@
+"""BYOL-A's network with random weights: the control that shows what the training brought."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+
+from audioclust.encoders.byol_a import forward
+from audioclust.nn.audiontt import AudioNTT2020, AudioNTT2022
+
+
+class BYOLARandom:
+    """As ``byol_a``, initialised as PyTorch does by default, in evaluation mode.
+
+    Args:
+        d: as in ``byol_a``.
+    """
+
+    sample_rate = 16000
+    input = "logmel"
+
+    def __init__(self, d: Literal[512, 1024, 2048, 3072] = 512, *, device: str = "cpu", random_state: int = 0):
+        self.d, self.device, self.random_state = d, device, random_state
+
+    def prepare(self) -> None:
+        """Build the network under its own seed; the global generator is left as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.random_state)
+            network = AudioNTT2022(self.d) if self.d == 3072 else AudioNTT2020(self.d)
+        self.network_ = network.eval().to(self.device)
+
+    def normalise_with(self, mean: float, std: float) -> None:
+        """Set the two scalars of the data set's log-mels that inputs are standardised with."""
+        self.mean_, self.std_ = mean, std
+
+    def __call__(self, x: np.ndarray, durations: np.ndarray | None = None) -> np.ndarray:
+        """Return (b, d) float32 of log-mels (b, 64, t)."""
+        return forward(self, x)

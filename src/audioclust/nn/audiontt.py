@@ -1,0 +1,67 @@
+"""BYOL-A's networks (Niizumi et al., IJCNN 2021, arXiv 2103.06695; TASLP 2023, arXiv 2204.07402).
+
+Log-mels (b, 1, 64, t) to one vector a clip, max plus mean over time. Parameter names are those of the published
+checkpoints, so that they load strictly.
+"""
+
+import torch
+from torch import nn
+
+
+def conv_block(channels: int) -> list[nn.Module]:
+    """Conv 3x3 to 64 channels, BatchNorm, ReLU, max pooling by two in frequency and time."""
+    return [nn.Conv2d(channels, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2)]
+
+
+def frames(x: torch.Tensor) -> torch.Tensor:
+    """(b, c, f, t) -> (b, t, f * c), channel fastest."""
+    return x.permute(0, 3, 2, 1).flatten(2)
+
+
+def max_mean(x: torch.Tensor) -> torch.Tensor:
+    """(b, t, d) -> (b, d): maximum plus mean over time (a sum, not a concatenation)."""
+    return x.amax(1) + x.mean(1)
+
+
+def mlp(inside: int, hidden: int, outside: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inside, hidden), nn.ReLU(), nn.Dropout(0.3), nn.Linear(hidden, outside), nn.ReLU())
+
+
+class AudioNTT2020(nn.Module):
+    """Version 1: three blocks, 12.5 frames a second, (b, 1, 64, t >= 8) -> (b, d)."""
+
+    shortest = 8
+
+    def __init__(self, d: int = 512, n_mels: int = 64):
+        super().__init__()
+        self.d = d
+        self.features = nn.Sequential(*conv_block(1), *conv_block(64), *conv_block(64))
+        self.fc = mlp(64 * (n_mels // 8), d, d)
+
+    def frame_embeddings(self, x: torch.Tensor) -> torch.Tensor:
+        """(b, 1, n_mels, t) -> (b, t // 8, d)."""
+        return self.fc(frames(self.features(x)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return max_mean(self.frame_embeddings(x))
+
+
+class AudioNTT2022(nn.Module):
+    """Version 2: two blocks, 25 frames a second, convolutional features beside the MLP's, (b, 1, 64, t >= 4) -> (b, d)."""
+
+    shortest = 4
+
+    def __init__(self, d: int = 3072, n_mels: int = 64, hidden: int = 2048):
+        super().__init__()
+        self.d = d
+        width = 64 * (n_mels // 4)
+        self.features = nn.Sequential(*conv_block(1), *conv_block(64))
+        self.fc = mlp(width, hidden, d - width)
+
+    def frame_embeddings(self, x: torch.Tensor) -> torch.Tensor:
+        """(b, 1, n_mels, t) -> (b, t // 4, d)."""
+        c = frames(self.features(x))
+        return torch.cat([c, self.fc(c)], dim=-1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return max_mean(self.frame_embeddings(x))

@@ -1,0 +1,124 @@
+"""Published checkpoint files: found, fetched, verified, and loaded strictly. None is kept in the repository."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+import torch
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One published file.
+
+    Args:
+        name: the file's name in the cache.
+        url: where it is published.
+        licence: what its authors allow.
+        size: bytes, about.
+        sha256: its SHA-256 where one is known.
+        git_blob: else the id of its blob in the authors' Git repository, SHA-1 over ``blob <size>\\0`` and the bytes.
+    """
+
+    name: str
+    url: str
+    licence: str
+    size: int
+    sha256: str | None = None
+    git_blob: str | None = None
+
+
+def cache() -> Path:
+    """Return the folder of fetched weights: ``$AUDIOCLUST_CACHE`` or the user's cache folder."""
+    return Path(os.environ.get("AUDIOCLUST_CACHE") or pooch.os_cache("audioclust")) / "weights"
+
+
+def find(checkpoint: Checkpoint, encoder: str, path: str | None = None) -> Path:
+    """Return the checkpoint's file: ``path`` if the user gives one, else the verified one in the cache, fetched once.
+
+    A file that the user names is taken as it is; only fetched ones are compared with the published checksum.
+
+    Raises:
+        FileNotFoundError: ``path`` is no file.
+        RuntimeError: absent and unreachable, or damaged; names the file, the URL, the licence and where to put it.
+    """
+    if path is not None:
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{encoder}.weights = {path}: no such file; {_way_out(checkpoint, encoder)}")
+        return Path(path)
+    file = cache() / checkpoint.name
+    if not file.is_file():
+        _fetch(checkpoint, encoder, file)
+    _verify(checkpoint, encoder, file)
+    return file
+
+
+def load(module: torch.nn.Module, state: Mapping[str, torch.Tensor], source: object) -> None:
+    """Load ``state`` into ``module``, strict on keys and shapes.
+
+    Raises:
+        RuntimeError: names the first key that is missing, unexpected or of another shape.
+    """
+    own = module.state_dict()
+    for key, value in own.items():
+        if key not in state:
+            raise RuntimeError(
+                f"{source}: the key {key!r} is missing; this is no checkpoint of {type(module).__name__}"
+            )
+        if state[key].shape != value.shape:
+            raise RuntimeError(f"{source}: {key!r} has shape {tuple(state[key].shape)}, {tuple(value.shape)} is needed")
+    unexpected = [key for key in state if key not in own]
+    if unexpected:
+        raise RuntimeError(
+            f"{source}: unexpected key {unexpected[0]!r}; this is no checkpoint of {type(module).__name__}"
+        )
+    module.load_state_dict(state)
+
+
+def read(path: Path) -> Mapping[str, torch.Tensor]:
+    """Return the tensors of a checkpoint file, also where they lie under ``state_dict``; no code in it is run.
+
+    Raises:
+        RuntimeError: the file holds no state dict.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises whatever its unpickler or zip reader does
+        raise RuntimeError(f"{path}: not readable as a checkpoint: {error}") from error
+    content = content.get("state_dict", content) if isinstance(content, Mapping) else content
+    if not isinstance(content, Mapping):
+        raise RuntimeError(f"{path}: holds {type(content).__name__}, a state dict is needed")
+    return content
+
+
+def _fetch(checkpoint: Checkpoint, encoder: str, file: Path) -> None:
+    try:
+        pooch.retrieve(checkpoint.url, None, fname=file.name, path=file.parent, progressbar=True)
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors
+        raise RuntimeError(f"{checkpoint.name} cannot be fetched ({error}); {_way_out(checkpoint, encoder)}") from error
+
+
+def _verify(checkpoint: Checkpoint, encoder: str, file: Path) -> None:
+    content = file.read_bytes()
+    pairs = [
+        (checkpoint.sha256, hashlib.sha256(content).hexdigest()),
+        (checkpoint.git_blob, hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()),
+    ]
+    for expected, received in pairs:
+        if expected and expected != received:
+            aside = file.with_suffix(file.suffix + ".damaged")
+            file.replace(aside)
+            raise RuntimeError(
+                f"{file}: checksum {received}, expected {expected}; set aside as {aside.name}; "
+                f"{_way_out(checkpoint, encoder)}"
+            )
+
+
+def _way_out(checkpoint: Checkpoint, encoder: str) -> str:
+    return (
+        f"it is published at {checkpoint.url} ({checkpoint.size / 1e6:.0f} MB, licence: {checkpoint.licence}); put it at "
+        f"{cache() / checkpoint.name} or set {encoder}.weights to its path"
+    )
