@@ -1,0 +1,158 @@
+"""Seconds of every reducer and clusterer beside scikit-learn's call for the same work, in one run and on one thread.
+
+    python benchmarks/grid.py --sizes 1000 4000
+    python benchmarks/grid.py --sizes 1000 10000 --large
+
+The data are overlapping Gaussian blobs, so that nothing converges at once. Both sides get the same parameters; eps and
+bandwidth are the ones that ours found. Compilation is paid beforehand on a small input. A peer that would take longer
+than ``--limit``, by the growth of its smaller sizes (squared where there is one only), is skipped and the row says so.
+The columns: NMI of the two labellings (for maps, the share of each point's 10 neighbours that the map keeps, ours /
+peer), and the exponent of our growth since the size before.
+"""
+
+import argparse
+import math
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn import cluster, decomposition, manifold
+from sklearn.metrics import normalized_mutual_info_score
+from threadpoolctl import threadpool_limits
+
+from audioclust import registry
+from audioclust.neighbours import Neighbours
+
+K = 9
+LARGE = 70000
+
+
+def peer(name: str, model: Any) -> Any:
+    """Return scikit-learn's estimator for the work that the fitted ``model`` did."""
+    chosen = getattr(model, "chosen_", {})
+    makers: dict[str, Callable[[], Any]] = {
+        "kmeans": lambda: cluster.KMeans(K, n_init=10, random_state=0),
+        "dbscan": lambda: cluster.DBSCAN(eps=chosen["eps"], min_samples=5),
+        "meanshift": lambda: cluster.MeanShift(bandwidth=chosen["bandwidth"]),
+        "agglomerative": lambda: cluster.AgglomerativeClustering(K),
+        "spectral": lambda: cluster.SpectralClustering(K, affinity="nearest_neighbors", random_state=0),
+        "pca": lambda: decomposition.PCA(50, svd_solver="full"),
+        "tsne": lambda: manifold.TSNE(init="pca", max_iter=750, random_state=0),
+    }
+    return makers[name]()
+
+
+CELLS = (
+    ("meanshift", 2),
+    ("meanshift", 50),
+    ("agglomerative", 50),
+    ("kmeans", 2),
+    ("kmeans", 50),
+    ("kmeans", 768),
+    ("dbscan", 2),
+    ("dbscan", 50),
+    ("spectral", 50),
+    ("pca", 768),
+    ("tsne", 50),
+)
+
+
+def blobs(n: int, d: int) -> np.ndarray:
+    """Return n points (n, d) float32 around ``K`` centres that lie about three standard deviations apart."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(K, d)) * 3 / math.sqrt(2 * d) * math.sqrt(min(d, 4))
+    return (centres[rng.integers(K, size=n)] + rng.normal(size=(n, d))).astype(np.float32)
+
+
+def ours(name: str, chosen: dict[str, float]) -> Any:
+    """Return our reducer or clusterer, with the scale already found."""
+    if name in registry.names("reducers"):
+        return registry.get("reducers", name)(random_state=0)
+    kind = registry.get("clusterers", name)
+    return kind(**({"k": K} if name in ("kmeans", "agglomerative", "spectral") else chosen))
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Return seconds and result."""
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def run(model: Any, x: np.ndarray) -> Any:
+    """Return the map or the labels of ``model`` on ``x``."""
+    if hasattr(model, "fit_transform") and not hasattr(model, "fit_predict"):
+        return model.fit_transform(x)
+    return model.fit(x).labels_
+
+
+def kept_neighbours(x: np.ndarray, found: np.ndarray) -> float:
+    """Return the share of each point's 10 nearest neighbours in ``x`` that are among its 10 in ``found``."""
+    before, after = Neighbours(x).query(10)[1], Neighbours(found).query(10)[1]
+    return float((before[:, :, None] == after[:, None, :]).any(axis=2).mean())
+
+
+def agreement(name: str, x: np.ndarray, mine: np.ndarray, theirs: np.ndarray) -> str:
+    """Return how alike the two results are, as the table's cell."""
+    if name in registry.names("reducers"):
+        return f"{kept_neighbours(x, mine):.3f} / {kept_neighbours(x, theirs):.3f}"
+    return f"{normalized_mutual_info_score(mine, theirs):.4f}"
+
+
+def expected(times: dict[int, float], n: int) -> float:
+    """Return the seconds that ``n`` points will take, from those of smaller sizes."""
+    if not times:
+        return 0.0
+    *before, last = sorted(times)
+    power = max(1.0, math.log(times[last] / times[before[-1]]) / math.log(last / before[-1])) if before else 2.0
+    return times[last] * (n / last) ** power
+
+
+def cell(name: str, d: int, sizes: list[int], limit: float) -> list[str]:
+    """Return the rows of one reducer or clusterer."""
+    rows, mine, theirs = [], {}, {}
+    for n in sizes:
+        if expected(mine, n) > limit:
+            rows.append(f"| {name} | {n} | {d} | skipped, about {expected(mine, n):.0f} s | | | | |")
+            continue
+        x = blobs(n, d)
+        chosen = ours(name, {}).fit(x[:4000]).chosen_ if name in ("meanshift", "dbscan") else {}
+        model = ours(name, chosen)
+        mine[n], found = timed(lambda m=model, x=x: run(m, x))
+        growth = ""
+        if len(mine) > 1:
+            before = sorted(mine)[-2]
+            growth = f"{math.log(mine[n] / mine[before]) / math.log(n / before):.2f}"
+        if expected(theirs, n) > limit:
+            beside = f"skipped, about {expected(theirs, n):.0f} s | about {expected(theirs, n) / mine[n]:.0f} | "
+        else:
+            model.chosen_ = chosen
+            reference = peer(name, model)
+            theirs[n], other = timed(lambda m=reference, x=x: run(m, x))
+            beside = f"{theirs[n]:.2f} | {theirs[n] / mine[n]:.1f} | {agreement(name, x, found, other)}"
+        rows.append(f"| {name} | {n} | {d} | {mine[n]:.3f} | {beside} | {growth} |")
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10000], help="points")
+    parser.add_argument("--large", action="store_true", help=f"{LARGE} points too")
+    parser.add_argument("--only", nargs="+", default=sorted({name for name, _ in CELLS}), help="names")
+    parser.add_argument("--limit", type=float, default=120.0, help="seconds at most for one call")
+    arguments = parser.parse_args()
+    sizes = sorted({*arguments.sizes, *([LARGE] if arguments.large else [])})
+    warnings.filterwarnings("ignore", "Graph is not fully connected")
+    print("| work | n | d | ours, s | scikit-learn, s | ratio | agreement | growth |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    with threadpool_limits(1):
+        for name, d in CELLS:
+            if name in arguments.only:
+                run(ours(name, {}), blobs(300, d))  # compiles
+                print("\n".join(cell(name, d, sizes, arguments.limit)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

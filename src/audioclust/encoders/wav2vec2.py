@@ -1,0 +1,83 @@
+"""wav2vec 2.0 base (Baevski et al., NeurIPS 2020, arXiv 2006.11477), pretrained on LibriSpeech, by torchaudio.
+
+The mean over the frames of one transformer layer. The first convolution's group norm averages over time, so padding
+changes a whole embedding: every clip is cut to its own length, and only clips of one length share a batch.
+"""
+
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torchaudio.models import Wav2Vec2Model, wav2vec2_base
+
+from audioclust import weights as published
+
+CHECKPOINT = published.Checkpoint(
+    "wav2vec2_fairseq_base_ls960.pth",
+    "https://download.pytorch.org/torchaudio/models/wav2vec2_fairseq_base_ls960.pth",
+    "MIT",
+    378_000_000,
+)
+SHORTEST = 400  # samples: the receptive field of one frame
+
+
+class Wav2Vec2:
+    """Waveforms (b, samples) at 16 kHz to embeddings (b, 768); the base model takes them as they are, not normalised.
+
+    Args:
+        layer: which of the 12 transformer layers; middle ones hold more of phonemes and speakers than the last.
+        weights: a checkpoint file; None takes the published one.
+
+    Raises:
+        RuntimeError: the weights are absent and unreachable, or of another network.
+    """
+
+    sample_rate = 16000
+    input = "waveform"
+    dim = 768
+
+    def __init__(
+        self,
+        layer: Annotated[int, Field(ge=1, le=12)] = 12,
+        weights: str | None = None,
+        *,
+        device: str = "cpu",
+        random_state: int = 0,
+    ):
+        self.layer, self.weights, self.device, self.random_state = layer, weights, device, random_state
+
+    def prepare(self) -> None:
+        """Build the network and load its weights."""
+        file = published.find(CHECKPOINT, "wav2vec2", self.weights)
+        network = wav2vec2_base()
+        published.load(network, _renamed(published.read(file)), file)
+        self.network_ = network.eval().to(self.device)
+
+    def __call__(self, x: np.ndarray, durations: np.ndarray | None = None) -> np.ndarray:
+        """Return (b, 768) float32; ``durations`` (b,) in seconds says where each clip ends and its padding begins."""
+        x = np.asarray(x, dtype=np.float32)
+        lengths = np.full(len(x), x.shape[1])
+        if durations is not None:
+            lengths = np.clip(np.rint(durations * self.sample_rate).astype(int), SHORTEST, x.shape[1])
+        out = np.empty((len(x), self.dim), np.float32)
+        for length in np.unique(lengths):
+            rows = lengths == length
+            out[rows] = pooled(self.network_, torch.from_numpy(x[rows, :length]).to(self.device), self.layer)
+        return out
+
+
+def pooled(network: Wav2Vec2Model, wave: torch.Tensor, layer: int) -> np.ndarray:
+    """Return the mean over frames (b, d) of ``layer``'s output for waveforms (b, samples) of one length."""
+    wave = torch.nn.functional.pad(wave, (0, max(SHORTEST - wave.shape[1], 0)))
+    with torch.inference_mode():
+        features, _ = network.extract_features(wave, num_layers=layer)
+        return features[-1].mean(1).cpu().numpy()
+
+
+def _renamed(state: dict) -> dict:
+    """Give weight norm's two tensors the names that PyTorch has used since 2.0."""
+    conv = "encoder.transformer.pos_conv_embed.conv."
+    names = {f"{conv}weight_g": f"{conv}parametrizations.weight.original0",
+             f"{conv}weight_v": f"{conv}parametrizations.weight.original1"}  # fmt: skip
+    return {names.get(key, key): value for key, value in state.items()}

@@ -1,0 +1,223 @@
+"""Recordings of any kind to clips of one rate and length, on all cores, in bounded memory, resumable.
+
+Shards of recordings are decoded by worker processes, each into a file of its own; the parent strings them together.
+A killed run keeps its finished shards and ends in the same bytes.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import joblib
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from tqdm import tqdm
+
+from audioclust.audio import Rejected, clips, resampled, to_int16
+
+SHARD = 100  # recordings a task
+COLUMNS = ["clip_id", "path", "start", "duration", "label", "group"]
+
+
+def prepare(
+    recordings: pd.DataFrame,
+    root: Path,
+    out: Path,
+    *,
+    scratch: Path,
+    label: str = "auto",
+    sample_rate: Annotated[int, Field(ge=1000, le=192_000)] = 16000,
+    channels: Literal["mean", "first", "each"] = "mean",
+    clip_seconds: Annotated[float, Field(gt=0)] = 4.0,
+    long: Literal["crop", "split"] = "crop",
+    min_seconds: Annotated[float, Field(ge=0)] = 0.05,
+    max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.05,
+    workers: Annotated[int, Field(ge=-1)] = -1,
+) -> None:
+    """Write ``audio.npy`` (n, samples) int16, ``clips.csv``, ``rejected.csv`` and ``info.json`` into ``out``.
+
+    Args:
+        recordings: ``path`` (relative to ``root``), ``group``, and a column for each labelling.
+        root: the folder of the recordings.
+        out: the folder to write to.
+        scratch: the folder where finished shards wait for the others; removed at the end.
+        label: the labelling that becomes the column ``label``; "auto" is the first one, if there is any.
+        sample_rate: of the clips, Hz.
+        channels: "mean" of all, the "first", or "each" channel as a clip of its own.
+        clip_seconds: length of a clip; shorter recordings are padded with zeros at the end.
+        long: "crop" keeps the first clip of a long recording, "split" cuts it into consecutive ones, of which the
+            last is dropped where it is shorter than half a clip.
+        min_seconds: shorter recordings are rejected.
+        max_rejected: share of recordings without any usable clip above which the run stops.
+        workers: processes; -1 for one a core.
+
+    Raises:
+        ValueError: no recordings, a path twice, an unknown labelling, or too many rejected; ``rejected.csv`` is there.
+    """
+    table = _ordered(recordings, label)
+    settings = {
+        "rate": sample_rate, "policy": channels, "samples": round(clip_seconds * sample_rate), "long": long,
+        "min_seconds": min_seconds,
+    }  # fmt: skip
+    scratch.mkdir(parents=True, exist_ok=True)
+    shards = [table.iloc[i : i + SHARD] for i in range(0, len(table), SHARD)]
+    run = joblib.delayed(_shard)
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator", inner_max_num_threads=1)
+    tasks = (run(shard.to_dict("records"), root, scratch, settings) for shard in shards)
+    parts = list(tqdm(parallel(tasks), total=len(shards), desc="prepare", unit="shard"))
+    found = [json.loads(part.read_text(encoding="utf-8")) for part in parts]
+    out.mkdir(parents=True, exist_ok=True)
+    rejected = [row for shard in found for row in shard["rejected"]]
+    _write_csv(pd.DataFrame(rejected, columns=["path", "start", "reason", "detail"]), out / "rejected.csv")
+    rows = [row for shard in found for row in shard["clips"]]
+    lost = _judge(table, rows, rejected, max_rejected)
+    _write_audio(parts, len(rows), settings["samples"], out / "audio.npy")
+    _write_csv(pd.DataFrame(rows, columns=COLUMNS), out / "clips.csv")
+    classes = {row["label"] for row in rows} - {""}
+    info = {
+        "classes": len(classes), "clips": len(rows), "recordings": len(table), "rejected": lost,
+        "sample_rate": sample_rate, "samples": settings["samples"],
+    }  # fmt: skip
+    (out / "info.json").write_text(json.dumps(info, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    shutil.rmtree(scratch)
+
+
+def _ordered(recordings: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Return path, label and group, by path."""
+    if not len(recordings):
+        raise ValueError("there are no recordings: check data.root and data.dataset")
+    labellings = [column for column in recordings.columns if column not in ("path", "group")]
+    if label != "auto" and label not in labellings:
+        choices = ", ".join(labellings) if labellings else "none, they are unlabelled"
+        raise ValueError(f"data.label = {label!r}: these recordings have the labellings: {choices}")
+    chosen = labellings[0] if label == "auto" and labellings else label
+    table = pd.DataFrame({"path": recordings["path"].astype(str)})
+    table["label"] = recordings[chosen].fillna("").astype(str) if chosen in recordings else ""
+    table["group"] = recordings["group"].fillna("").astype(str) if "group" in recordings else ""
+    twice = table["path"][table["path"].duplicated()]
+    if len(twice):
+        raise ValueError(f"{len(twice)} recordings are listed twice, the first is {twice.iloc[0]!r}")
+    return table.sort_values("path", ignore_index=True)
+
+
+def _shard(rows: list[dict[str, str]], root: Path, scratch: Path, settings: dict[str, Any]) -> Path:
+    """Decode some recordings into ``scratch``; return the JSON file that tells what the raw file beside it holds."""
+    key = hashlib.blake2b(digest_size=12)
+    for row in rows:
+        key.update(json.dumps([row, _stamp(root / row["path"])], sort_keys=True).encode())
+    key.update(json.dumps(settings, sort_keys=True).encode())
+    index, raw = scratch / f"{key.hexdigest()}.json", scratch / f"{key.hexdigest()}.raw"
+    if _finished(index, raw):
+        return index
+    kept: dict[str, Any] = {"clips": [], "rejected": []}
+    part = raw.with_suffix(f".{os.getpid()}.part")
+    with part.open("wb") as stream:
+        for row in rows:
+            _recording(row, root, settings, stream, kept)
+        kept["bytes"] = stream.tell()
+    os.replace(part, raw)
+    part.write_text(json.dumps(kept), encoding="utf-8")
+    os.replace(part, index)
+    return index
+
+
+def _stamp(path: Path) -> list[int]:
+    """Return what changes when a file is edited: its size and the time of its last change."""
+    if not path.is_file():
+        return []
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _finished(index: Path, raw: Path) -> bool:
+    try:
+        return json.loads(index.read_text(encoding="utf-8"))["bytes"] == raw.stat().st_size
+    except (FileNotFoundError, ValueError, KeyError):
+        return False
+
+
+def _recording(row: dict[str, str], root: Path, settings: dict[str, Any], stream: Any, kept: dict[str, Any]) -> None:
+    """Append the clips of one recording to ``stream`` and their rows to ``kept``; or the reason why there are none.
+
+    A recording that turns out to be damaged on the way gives no clip at all.
+    """
+    begin, count, rejected = stream.tell(), len(kept["clips"]), []
+    samples, rate = settings["samples"], settings["rate"]
+    wanted = samples / rate if settings["long"] == "crop" else None
+    try:
+        chunks = resampled(root / row["path"], rate, settings["policy"], wanted)
+        for position, clip in enumerate(clips(chunks, samples, settings["long"])):
+            if position == 0 and len(clip) < settings["min_seconds"] * rate:
+                raise Rejected("too short", f"{len(clip) / rate:.4f} s; data.min_seconds is {settings['min_seconds']}")
+            if position > 0 and len(clip) < samples / 2:
+                break
+            for channel in range(clip.shape[1]):
+                start = position * samples / rate
+                sound = to_int16(clip[:, channel], samples)
+                if not sound.any():
+                    rejected.append(_rejection(row, start, "silent", f"all samples of channel {channel} are zero"))
+                    continue
+                stream.write(sound.tobytes())
+                name = f"{row['path']}|{start:.6f}|{channel}"
+                kept["clips"].append(
+                    {
+                        "clip_id": hashlib.blake2b(name.encode(), digest_size=6).hexdigest(),
+                        "path": row["path"],
+                        "start": round(start, 6),
+                        "duration": round(len(clip) / rate, 6),
+                        "label": row["label"],
+                        "group": row["group"],
+                    }
+                )
+        if len(kept["clips"]) == count and not rejected:
+            raise Rejected("empty", "no samples were decoded")
+    except Rejected as error:
+        stream.seek(begin)
+        stream.truncate()
+        del kept["clips"][count:]
+        rejected = [_rejection(row, 0.0, error.reason, error.detail)]
+    kept["rejected"] += rejected
+
+
+def _rejection(row: dict[str, str], start: float, reason: str, detail: str) -> dict[str, Any]:
+    return {"path": row["path"], "start": round(start, 6), "reason": reason, "detail": detail}
+
+
+def _judge(table: pd.DataFrame, rows: list[dict], rejected: list[dict], max_rejected: float) -> int:
+    """Return how many recordings gave no clip; stop where they are too many."""
+    lost = len(table) - len({row["path"] for row in rows})
+    if lost > max_rejected * len(table) or not rows:
+        counts = Counter(row["reason"] for row in {row["path"]: row for row in rejected}.values())
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+        raise ValueError(
+            f"{lost} of {len(table)} recordings cannot be used ({reasons}); at most {max_rejected:.0%} may be "
+            f"(data.max_rejected). Each is listed in data/clips/rejected.csv; mend or remove them, or raise the limit"
+        )
+    return lost
+
+
+def _write_audio(parts: list[Path], clips: int, samples: int, path: Path) -> None:
+    """String the shards' raw samples together behind a .npy header: no array, so no memory."""
+    part = path.with_suffix(".part.npy")
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(np.int16)),
+        "fortran_order": False,
+        "shape": (clips, samples),
+    }
+    with part.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        for index in parts:
+            with index.with_suffix(".raw").open("rb") as raw:
+                shutil.copyfileobj(raw, stream, 1 << 22)
+    os.replace(part, path)
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    part = path.with_suffix(".part.csv")
+    table.to_csv(part, index=False, lineterminator="\n")
+    os.replace(part, path)
