@@ -53,7 +53,7 @@ def baseline(
     task = joblib.delayed(_cell)
     tasks = (task(kind, section, spaces[r], r, s, seed, limit, scratch) for r, s, seed in runs)
     # Threads: the kernels release the interpreter lock, and processes would each import and copy everything.
-    parallel = joblib.Parallel(n_jobs=workers, prefer="threads", return_as="generator")
+    parallel = joblib.Parallel(n_jobs=workers, require="sharedmem", return_as="generator")
     with threadpool_limits(1):
         results = dict(zip(runs, tqdm(parallel(tasks), total=len(runs), desc=clusterer, unit="cell"), strict=True))
     cells = [
@@ -82,7 +82,8 @@ def _cell(
 ) -> _Result:
     """Run one cell, or take it from ``scratch`` where a killed run left it."""
     x = np.ascontiguousarray(space.x[position])
-    needed = kind.memory(*x.shape)
+    model = kind(**section, **({"random_state": seed} if kind.stochastic else {}))
+    needed = model.memory(*x.shape)
     if needed > limit:
         reason = f"needs about {needed / 1e9:.1f} GB, the limit is {limit / 1e9:.1f} GB (baseline.memory_gb)"
         return _Result({"chosen": {}, "reason": reason}, np.full(len(x), -1, np.int32), {})
@@ -92,10 +93,9 @@ def _cell(
     cached = _finished(file)
     if cached is not None:
         return cached
-    arguments = section | ({"random_state": seed} if kind.stochastic else {})
     with costs.measured(reducer=reducer, seed=seed) as cost:
         graph = Neighbours(x, space.distances[position], space.indices[position])
-        model = kind(**arguments).fit(x, neighbours=graph)
+        model.fit(x, neighbours=graph)
     result = _Result({"chosen": model.chosen_, "reason": ""}, model.labels_.astype(np.int32), cost)
     scratch.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(f".{os.getpid()}.part")
