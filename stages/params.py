@@ -21,7 +21,7 @@ LISTS = {
     "encoders": Annotated[list[str], Field(min_length=1)],
     "reducers": Annotated[list[str], Field(min_length=1)],
     "clusterers": Annotated[list[str], Field(min_length=1)],
-    "seeds": Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)],
+    "seeds": Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1)],
 }
 STAGE_SECTIONS = ("data", "logmel", "embed", "reduce", "baseline", "evaluate")
 KINDS = ("datasets", "encoders", "reducers", "clusterers")

@@ -84,6 +84,8 @@ def test_more_workers_give_the_same_labels(spaces, tmp_path):
 
 def test_a_killed_run_goes_on_where_it_stopped(spaces, tmp_path, monkeypatch):
     class Failing(Counting):
+        fits = 0
+
         def fit(self, x, neighbours=None):
             if type(self).fits == 2:
                 raise KeyboardInterrupt

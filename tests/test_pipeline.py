@@ -194,14 +194,14 @@ def _wait_for_queue(project: Project) -> None:
 
 def test_metrics_and_params_diff_between_branches(project):
     project("git", "checkout", "-q", "-b", "other")
-    project.params(pca={"dim": 2})
+    project.params(reduce={"neighbours": 10, "scale": "standardise"})
     project("dvc", "repro", "-q")
-    project.commit("two dimensions")
+    project.commit("standardised")
     params = json.loads(project("dvc", "params", "diff", "--json", "main"))
     metrics = json.loads(project("dvc", "metrics", "diff", "--json", "--all", "main"))
     project("git", "checkout", "-q", "main")
     project("dvc", "checkout", "-q")
-    assert params["params.yaml"]["pca.dim"]["new"] == 2
+    assert params["params.yaml"]["reduce.scale"]["new"] == "standardise"
     assert any(change.get("diff") for change in metrics["metrics/summary.json"].values())
 
 

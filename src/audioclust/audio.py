@@ -3,6 +3,7 @@
 soundfile reads WAV, FLAC, OGG and MP3 (torchaudio 2.11 reads none without torchcodec); soxr resamples.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,10 @@ import soxr
 
 BLOCK = 1 << 18  # frames read at a time; fixed, because a resampler's last bits depend on it
 SLOWEST, FASTEST = 1000, 768_000  # Hz; outside of it a header is damaged, not unusual
+# libsndfile shortens a cut WAV to what is there and tells so in its log alone. Up to 64 bytes are a writer that counted
+# its header in; sizes near 2**31 and 2**32 stand for "unknown", written by programs that write to a pipe.
+CUT = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+SLOPPY, UNKNOWN = 64, 0x7FFFF000
 
 
 class Rejected(Exception):
@@ -39,6 +44,8 @@ def blocks(path: Path, seconds: float | None = None) -> Iterator[tuple[np.ndarra
         raise Rejected("unreadable", "no such file")
     if path.stat().st_size == 0:
         raise Rejected("empty", "the file has 0 bytes")
+    if path.suffix.lower() == ".raw":
+        raise Rejected("unreadable", "a .raw file does not say its sample rate; convert it to WAV")
     try:
         with soundfile.SoundFile(path) as file:
             yield from _read(file, seconds)
@@ -53,6 +60,9 @@ def _read(file: soundfile.SoundFile, seconds: float | None) -> Iterator[tuple[np
     if file.frames == 0:
         raise Rejected("empty", "no samples")
     left = file.frames if seconds is None else min(file.frames, int(np.ceil(seconds * rate)))
+    cut = CUT.search(file.extra_info)
+    if cut and left == file.frames and int(cut[1]) - int(cut[2]) > SLOPPY and int(cut[1]) < UNKNOWN:
+        raise Rejected("unreadable", f"truncated: {cut[2]} of {cut[1]} bytes of samples are there")
     while left > 0:
         block = file.read(min(BLOCK, left), dtype="float32", always_2d=True)
         if len(block) == 0:

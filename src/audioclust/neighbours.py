@@ -1,7 +1,14 @@
-"""Exact Euclidean nearest neighbours, computed once and shared."""
+"""Exact Euclidean nearest neighbours by faiss, computed once and shared.
+
+For cosine neighbours give points of length 1 (``scale(x, "l2")``): their order is the same.
+"""
 
 import faiss
 import numpy as np
+from threadpoolctl import threadpool_limits
+
+SPARE = 4  # candidates beyond k: the search rounds in float32, the exact distances may reorder the last ones
+ROWS = 1024  # queries measured at a time
 
 
 class Neighbours:
@@ -10,14 +17,22 @@ class Neighbours:
     Args:
         x: points; compared in float32.
         distances: (n, m) of an earlier query, ascending, with ``indices`` (n, m); else computed when asked for.
+        threads: of the search.
     """
 
-    def __init__(self, x: np.ndarray, distances: np.ndarray | None = None, indices: np.ndarray | None = None):
-        self.x = np.ascontiguousarray(x, dtype=np.float32)
+    def __init__(
+        self,
+        x: np.ndarray,
+        distances: np.ndarray | None = None,
+        indices: np.ndarray | None = None,
+        *,
+        threads: int = 1,
+    ):
+        self.x, self.threads = np.ascontiguousarray(x, dtype=np.float32), threads
         self._distances, self._indices = distances, indices
 
     def query(self, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return distances and indices (n, k) of the k nearest other points, nearest first.
+        """Return distances (n, k) float32 and indices (n, k) int32 of the k nearest other points, nearest first.
 
         Raises:
             ValueError: k is not below n.
@@ -27,22 +42,32 @@ class Neighbours:
                 f"k={k} neighbours of {len(self.x)} points: k must be at least 1 and below the number of points"
             )
         if self._distances is None or self._distances.shape[1] < k:
-            self._distances, self._indices = _search(self.x, k)
+            with threadpool_limits(self.threads):
+                self._distances, self._indices = _search(self.x, k)
         return self._distances[:, :k], self._indices[:, :k]
 
 
 def _search(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Search k + 1 and drop the point itself, wherever among its duplicates it stands."""
-    # Differences of large squares lose the small distances: centring first keeps them.
-    centred = x - x.mean(axis=0)
+    """Search some more than k, drop the point itself, wherever among its duplicates it stands, and measure the rest."""
+    # The search subtracts large squares, which loses small distances: centring keeps more of them.
+    x = x - x.mean(axis=0)
     index = faiss.IndexFlatL2(x.shape[1])
-    index.add(centred)
-    squared, found = index.search(centred, k + 1)
+    index.add(x)
+    found = index.search(x, min(k + 1 + SPARE, len(x)))[1]
     itself = found == np.arange(len(x))[:, None]
-    # Among more than k + 1 duplicates a point may not find itself: the last one then makes room.
+    # Among many duplicates a point may not find itself: the last one then makes room.
     itself[~itself.any(axis=1), -1] = True
-    keep = ~itself
-    shape = (len(x), k)
-    indices = found[keep].reshape(shape).astype(np.int32)
-    distances = np.sqrt(np.maximum(squared[keep].reshape(shape), 0)).astype(np.float32)
-    return distances, indices
+    found = found[~itself].reshape(len(x), -1).astype(np.int32)
+    parts = [_nearest(x, np.arange(i, min(i + ROWS, len(x))), found[i : i + ROWS], k) for i in range(0, len(x), ROWS)]
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+
+def _nearest(x: np.ndarray, rows: np.ndarray, found: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k nearest of each row's candidates ``found`` (b, m) and their distances; the lower index on a tie."""
+    found = np.sort(found, axis=1)
+    squared = np.empty(found.shape, np.float32)
+    for j in range(found.shape[1]):
+        step = x[rows] - x[found[:, j]]
+        squared[:, j] = np.einsum("ij,ij->i", step, step)
+    order = np.argsort(squared, axis=1, kind="stable")[:, :k]
+    return np.sqrt(np.take_along_axis(squared, order, axis=1)), np.take_along_axis(found, order, axis=1)

@@ -1,185 +1,295 @@
-"""The pictures: map of clips, confusion, bars of all cells, example log-mels. PNG without dates, so equal bytes."""
+"""The pictures: map of clips, confusion, bars of all cells, example log-mels; and the same data as tables for DVC.
 
+PNG without dates, drawn by matplotlib's own defaults and bundled font, so that equal data give equal bytes. Figures
+are drawn without pyplot: no display, no global state.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics.cluster import contingency_matrix
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.colors import to_hex  # noqa: E402
-from scipy.optimize import linear_sum_assignment  # noqa: E402
-from sklearn.metrics.cluster import contingency_matrix  # noqa: E402
+from audioclust.table import headline
 
-from audioclust.table import headline  # noqa: E402
-
-# Okabe and Ito's palette: told apart with any colour vision; then tab20 for the rest.
-COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
-GREY = "#C8C8C8"  # noise, and clips without a label
-LEGEND = 20  # more categories than that get colours but no legend
-STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "font.family": "DejaVu Sans"}
-NONE = ("", "-1")
-
-
-def _save(figure: plt.Figure, path: Path) -> None:
-    figure.savefig(path, dpi=120, metadata={"Software": None}, bbox_inches="tight")
-    plt.close(figure)
-
-
-def _palette(names: list[str]) -> dict[str, str]:
-    shown = [name for name in names if name not in NONE]
-    if len(shown) <= len(COLOURS):
-        colours = COLOURS
-    else:
-        colours = [to_hex(plt.get_cmap("tab20")(i)) for i in range(20)]
-        if len(shown) > len(colours):
-            colours = [to_hex(plt.get_cmap("turbo")(i / (len(shown) - 1))) for i in range(len(shown))]
-    return dict(zip(shown, colours, strict=False)) | dict.fromkeys(NONE, GREY)
+# Paul Tol's "muted" scheme and black: ten colours told apart with any colour vision; marks double them.
+COLOURS = ["#332288", "#DDCC77", "#117733", "#CC6677", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499", "#000000"]
+MARKS = "o^"
+NOISE, UNLABELLED = "#A0A0A0", "#DDDDDD"
+GREY = {"": ("no label", UNLABELLED), "-1": ("noise", NOISE)}
+DPI = 120  # with 8.4 inches about the width of a README
+STYLE = {"font.size": 9, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
+         "text.parse_math": False}  # fmt: skip
+SHADES = matplotlib.colormaps["magma"].resampled(32)  # of a log-mel: half the bytes of all 256
+COLUMNS = 40  # of a confusion matrix; smaller clusters are added up
 
 
-def clip_map(xy: np.ndarray, values: np.ndarray, title: str, path: Path) -> None:
-    """Draw the map of clips (n, 2) coloured by category; "" (no label) and "-1" (noise) in grey, below the others."""
-    values = np.asarray(values).astype(str)
-    names = _ordered(values)
-    palette = _palette(names)
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(7.2, 5.4))
-        for name in sorted(names, key=lambda value: value not in NONE):
-            rows = values == name
-            text = {"": "no label", "-1": "noise"}.get(name, name)
-            size = float(np.clip(4e4 / len(values), 4, 28))
-            axes.scatter(*xy[rows].T, s=size, color=palette[name], label=text, linewidths=0, alpha=0.85)
-        axes.set(xticks=[], yticks=[], title=title)
-        axes.spines[:].set_visible(False)
-        if 1 < len(names) <= LEGEND:
-            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=1.6)
-        _save(figure, path)
+@contextmanager
+def _figure(path: Path, width: float, height: float) -> Iterator[Figure]:
+    """Yield a figure of that many inches and write it."""
+    with style.context(["default", STYLE]):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure
+        figure.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
 def _ordered(values: np.ndarray) -> list[str]:
-    """Return the categories, numbers by size, words by name."""
-    return sorted(set(values), key=lambda v: (0, int(v), "") if v.lstrip("-").isdigit() else (1, 0, v))
+    """Return the different values, numbers by size and before words."""
+    return sorted(set(values), key=lambda v: (0, int(v), "") if re.fullmatch("-?[0-9]+", v) else (1, 0, v))
 
 
-def map_rows(xy: np.ndarray, shown: dict[str, pd.Series]) -> pd.DataFrame:
-    """Return the map's data for DVC: x, y and one column a colouring."""
-    return pd.DataFrame(
-        {"x": np.round(xy[:, 0], 3), "y": np.round(xy[:, 1], 3)} | {k: v.array for k, v in shown.items()}
-    )
+def _short(name: str, most: int = 24) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"
 
 
-def confusion_table(labels: np.ndarray, clusters: np.ndarray) -> pd.DataFrame:
-    """Return counts, classes by clusters; the cluster that the Hungarian match gives a class stands on the diagonal."""
-    names, groups = np.unique(labels), np.unique(clusters)
+def _looks(names: list[str]) -> dict[str, tuple[str, str]]:
+    """Return colour and mark of each name: ten colours, then the same with another mark, then a colour scale."""
+    if len(names) > len(COLOURS) * len(MARKS):
+        scale = matplotlib.colormaps["turbo"]
+        return {name: (to_hex(scale(i / (len(names) - 1))), MARKS[0]) for i, name in enumerate(names)}
+    return {name: (COLOURS[i % len(COLOURS)], MARKS[i // len(COLOURS)]) for i, name in enumerate(names)}
+
+
+def clip_map(xy: np.ndarray, values: np.ndarray, title: str, path: Path) -> None:
+    """Draw the map of clips (n, 2) coloured by ``values`` (n,), words or numbers.
+
+    "" (no label) and "-1" (noise) are grey and lie below the others. More than 20 categories take a colour scale, in
+    their order, and no legend.
+    """
+    values = np.asarray(values).astype(str)
+    names = [name for name in _ordered(values) if name not in GREY]
+    looks = {name: (colour, MARKS[0]) for name, (_, colour) in GREY.items() if name in values} | _looks(names)
+    legend = len(names) <= len(COLOURS) * len(MARKS)
+    with _figure(path, 8.4 if legend else 6.4, 5.4) as figure:
+        axes = figure.add_subplot(title=title if legend else f"{title} ({len(names)} values)")
+        _scatter(axes, xy, values, looks)
+        axes.set(xticks=[], yticks=[])
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.spines[:].set_visible(False)
+        if legend:
+            axes.legend(handles=_handles(looks), loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+
+
+def _scatter(axes: Axes, xy: np.ndarray, values: np.ndarray, looks: Mapping[str, tuple[str, str]]) -> None:
+    # Shuffled, so that no category lies on top because its name comes last.
+    shuffled = np.random.default_rng(0).permutation(len(values))
+    size = float(np.clip(600 / np.sqrt(max(len(values), 1)), 2, 28))
+    for grey in (True, False):
+        for mark in MARKS:
+            rows = [i for i in shuffled if (values[i] in GREY) == grey and looks[values[i]][1] == mark]
+            colours = [looks[values[i]][0] for i in rows]
+            axes.scatter(*np.asarray(xy)[rows].T, s=size, c=colours, marker=mark, linewidths=0, alpha=0.85)
+
+
+def _handles(looks: Mapping[str, tuple[str, str]]) -> list[Line2D]:
+    texts = {name: GREY[name][0] if name in GREY else _short(name) for name in looks}
+    last = sorted(looks, key=lambda name: name in GREY)
+    return [
+        Line2D([], [], color=looks[name][0], marker=looks[name][1], linestyle="", markersize=7, label=texts[name])
+        for name in last
+    ]
+
+
+def map_rows(xy: np.ndarray, shown: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Return the map as a table: x and y of each clip (n, 2) and one column a colouring."""
+    xy = np.asarray(xy, dtype=np.float64).round(3) + 0.0  # no -0.0
+    return pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1]} | {name: np.asarray(values) for name, values in shown.items()})
+
+
+def confusion_table(labels: np.ndarray, clusters: np.ndarray) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return the counts, classes by clusters, and which class each matched cluster goes by.
+
+    Columns stand in the order of the classes that the Hungarian match (that of the accuracy) gives them; clusters
+    without a class follow by size, noise last.
+    """
+    classes, found = np.unique(labels).astype(str), np.unique(clusters)
     counts = contingency_matrix(labels, clusters)
-    rows, columns = linear_sum_assignment(-counts)
-    matched = dict(zip(rows, columns, strict=True))
-    order = [matched[i] for i in range(len(names)) if i in matched]
-    order += [i for i in range(len(groups)) if i not in order]
-    text = ["noise" if group == -1 else str(group) for group in groups]
-    return pd.DataFrame(counts[:, order], index=names, columns=[text[i] for i in order])
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    rest = set(range(len(found))) - set(columns.tolist())
+    order = [*columns, *sorted(rest, key=lambda c: (found[c] == -1, -counts[:, c].sum(), c))]
+    names = np.array(["noise" if cluster == -1 else str(cluster) for cluster in found])
+    table = pd.DataFrame(counts[:, order], index=classes, columns=names[order])
+    return table, dict(zip(names[columns].tolist(), classes[rows].tolist(), strict=True))
 
 
 def confusion(labels: np.ndarray, clusters: np.ndarray, path: Path, title: str) -> None:
-    """Draw classes against clusters: counts as text, shares of the class as shade; unlabelled clips are left out."""
-    known = np.asarray(labels) != ""
-    with plt.rc_context(STYLE):
-        if not known.any():
-            return _nothing(path, "confusion: the clips have no labels")
-        table = confusion_table(np.asarray(labels)[known], np.asarray(clusters)[known])
-        share = table.to_numpy() / table.to_numpy().sum(axis=1, keepdims=True)
-        rows, columns = table.shape
-        figure, axes = plt.subplots(figsize=(1.8 + 0.45 * min(columns, 40), 1.2 + 0.36 * min(rows, 60)))
-        axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        if rows * columns <= 900:
-            for (i, j), value in np.ndenumerate(table.to_numpy()):
-                if value:
-                    colour = "white" if share[i, j] > 0.55 else "black"
-                    axes.text(j, i, value, ha="center", va="center", color=colour, fontsize=7)
-        axes.set(xlabel="cluster", title=title)
-        axes.set_xticks(range(columns), table.columns, rotation=90 if columns > 15 else 0, fontsize=8)
-        axes.set_yticks(range(rows), table.index, fontsize=8)
-        _save(figure, path)
-        return None
+    """Draw classes (rows) against clusters (columns): counts, shaded by their share of the class.
+
+    Clips without a label ("") are left out; of more than 40 clusters the smallest unmatched are added up.
+    """
+    labels, clusters = np.asarray(labels), np.asarray(clusters)
+    known = labels != ""
+    if not known.any():
+        return _nothing(path, f"{title}: no confusion, the clips have no labels")
+    table, matched = confusion_table(labels[known], clusters[known])
+    table = _folded(table, max(COLUMNS, len(matched) + 1))
+    width, height = min(0.46 * table.shape[1], 8.0), min(0.34 * len(table), 10.0)
+    with _figure(path, max(width + 2.2, 4.5), height + 1.0) as figure:
+        axes = figure.add_subplot(title=_short(title, 60), xlabel="cluster")
+        _counts(axes, table.to_numpy(), 72 * width / table.shape[1], 72 * height / len(table))
+        turned = 90 if table.columns.str.len().max() * 6 > 72 * width / table.shape[1] else 0
+        axes.set_xticks(range(table.shape[1]), table.columns, rotation=turned, fontsize=8 if table.shape[1] < 30 else 6)
+        axes.set_yticks(range(len(table)), [_short(name) for name in table.index], fontsize=8)
+        axes.tick_params(length=0)
+    return None
+
+
+def _folded(table: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return the table with at most ``most`` columns, the last one the sum of those beyond."""
+    if table.shape[1] <= most:
+        return table
+    rest = table.iloc[:, most - 1 :]
+    return table.iloc[:, : most - 1].assign(**{f"{rest.shape[1]} others": rest.sum(axis=1)})
+
+
+def _counts(axes: Axes, counts: np.ndarray, width: float, height: float) -> None:
+    """Draw the matrix; the numbers where a cell of ``width`` by ``height`` points has room for them."""
+    share = counts / counts.sum(axis=1, keepdims=True)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    if len(str(counts.max())) * 4.6 + 3 > width or height < 10:
+        return
+    for (i, j), value in np.ndenumerate(counts):
+        if value:
+            colour = "white" if share[i, j] > 0.55 else "black"
+            axes.text(j, i, value, ha="center", va="center", color=colour, fontsize=7)
 
 
 def confusion_rows(labels: np.ndarray, clusters: np.ndarray) -> pd.DataFrame:
-    """Return actual class and matched class of every labelled clip, for DVC's confusion template.
+    """Return ``actual`` and ``predicted`` class of every labelled clip, for DVC's confusion template.
 
-    A cluster goes by the class that the Hungarian match gives it, one without a class by its number.
+    ``predicted`` is the class that the Hungarian match gives the clip's cluster; "cluster 7" or "noise" without one.
     """
-    known = np.asarray(labels) != ""
-    actual, found = np.asarray(labels)[known], np.asarray(clusters)[known]
-    if not len(actual):
+    labels, clusters = np.asarray(labels), np.asarray(clusters)
+    known = labels != ""
+    if not known.any():
         return pd.DataFrame({"actual": ["no labels"], "predicted": ["no labels"]})
-    table = confusion_table(actual, found)
-    names = {c: table.index[i] if i < len(table) else f"cluster {c}" for i, c in enumerate(table.columns)}
-    text = ["noise" if cluster == -1 else str(cluster) for cluster in found]
-    return pd.DataFrame({"actual": actual, "predicted": [names[c] for c in text]})
+    table, matched = confusion_table(labels[known], clusters[known])
+    names = {c: matched.get(c, c if c == "noise" else f"cluster {c}") for c in table.columns}
+    texts = pd.Series(clusters[known]).astype(str).replace("-1", "noise")
+    return pd.DataFrame({"actual": labels[known], "predicted": texts.map(names)})
 
 
 def bars_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """Return cell, score (NMI, or the silhouette without labels) and its deviation over seeds, best first."""
-    score = headline(table)
-    rows = table[table[f"{score}_mean"].notna()].sort_values(f"{score}_mean", ascending=False, kind="stable")
+    """Return cell, NMI and silhouette with their deviations over seeds; best first by the headline score.
+
+    The columns are the same with labels and without, since dvc.yaml names them; a score that is missing is empty.
+    """
+    column = f"{headline(table)}_mean"
+    rows = table[table[column].notna()].sort_values(column, ascending=False, kind="stable")
     cells = rows["encoder"] + " / " + rows["reducer"] + " / " + rows["clusterer"]
-    return pd.DataFrame({"cell": cells, score: rows[f"{score}_mean"], "std": rows[f"{score}_std"]})
+    scores = {name: rows[f"{name}_mean"] for name in ("nmi", "silhouette")}
+    deviations = {f"{name}_std": rows[f"{name}_std"] for name in ("nmi", "silhouette")}
+    return pd.DataFrame({"cell": cells} | scores | deviations).reset_index(drop=True)
 
 
 def bars(table: pd.DataFrame, path: Path) -> None:
-    """Draw the headline score of every cell with its deviation over seeds, one panel an encoder, best on top."""
+    """Draw every cell's headline score with its deviation over seeds, one panel an encoder, best on top."""
     score = headline(table)
-    encoders = list(dict.fromkeys(table["encoder"]))
-    height = max(table.groupby("encoder").size().max() * 0.22 + 0.9, 2)
-    with plt.rc_context(STYLE):
-        figure, panels = plt.subplots(
-            1, len(encoders), figsize=(4.4 * len(encoders), height), sharex=True, squeeze=False, layout="constrained"
-        )
-        for axes, encoder in zip(panels[0], encoders, strict=True):
-            rows = table[(table["encoder"] == encoder) & table[f"{score}_mean"].notna()]
-            rows = rows.sort_values(f"{score}_mean", kind="stable")
-            colours = rows["reducer"].map(_palette(sorted(set(table["reducer"]))))
-            axes.barh(
-                rows["reducer"] + " / " + rows["clusterer"], rows[f"{score}_mean"], xerr=rows[f"{score}_std"],
-                color=colours, error_kw={"elinewidth": 1, "capsize": 2},
-            )  # fmt: skip
-            axes.set(title=encoder, xlabel={"nmi": "NMI"}.get(score, score))
-            axes.tick_params(axis="y", length=0, labelsize=8)
-        _save(figure, path)
+    scored = table[table[f"{score}_mean"].notna()].sort_values(f"{score}_mean", kind="stable")
+    encoders = [name for name in dict.fromkeys(table["encoder"]) if name in set(scored["encoder"])]
+    if not encoders:
+        return _nothing(path, "no cell has a score")
+    colours = dict(zip(dict.fromkeys(table["reducer"]), COLOURS, strict=False))
+    tallest, down = scored["encoder"].value_counts().max(), -(-len(encoders) // 2)
+    across = min(len(encoders), 2)
+    with _figure(path, 4.2 * across + 0.6, (0.2 * tallest + 0.75) * down) as figure:
+        panels = figure.subplots(down, across, sharex=True, squeeze=False).ravel()
+        for axes, encoder in zip(panels, encoders, strict=False):
+            _bars(axes, scored[scored["encoder"] == encoder], score, colours)
+            axes.set_title(encoder, loc="left")
+        for axes in panels[len(encoders) - across : len(encoders)]:
+            axes.set_xlabel({"nmi": "NMI"}.get(score, score))
+            axes.tick_params(labelbottom=True)
+        for axes in panels[len(encoders) :]:
+            axes.set_axis_off()
+    return None
+
+
+def _bars(axes: Axes, rows: pd.DataFrame, score: str, colours: Mapping[str, str]) -> None:
+    names = rows["reducer"] + " / " + rows["clusterer"]
+    error = {"elinewidth": 1, "capsize": 2, "ecolor": "#444444"}
+    deviation = rows[f"{score}_std"].where(rows[f"{score}_std"] > 0)
+    axes.barh(names, rows[f"{score}_mean"], xerr=deviation, color=rows["reducer"].map(colours), error_kw=error)
+    axes.tick_params(axis="y", length=0, labelsize=8)
+    axes.margins(y=0.01)
+    axes.grid(axis="x", color="#E4E4E4", linewidth=0.6)
+    axes.set_axisbelow(True)
 
 
 def examples(
-    logmel: np.ndarray, labels: np.ndarray, path: Path, per_class: int = 3, hop_seconds: float = 0.01, most: int = 12
+    logmel: np.ndarray,
+    labels: np.ndarray,
+    path: Path,
+    per_class: int = 3,
+    *,
+    hop_seconds: float = 0.01,
+    mel_hz: np.ndarray | None = None,
+    most: int = 12,
 ) -> None:
-    """Draw log-mels (n, mels, frames) of the first ``per_class`` clips of at most ``most`` classes."""
-    labels = np.asarray(labels)
-    names = _ordered(labels)[:most]
-    low, high = np.percentile(np.asarray(logmel[:: max(len(logmel) // 200, 1)], dtype=np.float32), (5, 99.5))
-    with plt.rc_context(STYLE | {"font.size": 8}):
-        figure, panels = plt.subplots(
-            len(names), per_class, figsize=(2.7 * per_class, 0.95 * len(names) + 0.4), sharex=True, sharey=True,
-            squeeze=False, layout="constrained",
-        )  # fmt: skip
-        for row, name in zip(panels, names, strict=True):
-            for axes in row[np.count_nonzero(labels == name) :]:
+    """Draw log-mels (n, mels, frames) of a few clips of each class, spread over the class's rows.
+
+    Args:
+        logmel: may be a memory map; only the clips that are drawn are read.
+        labels: (n,) classes; clips without a label ("") are drawn only where none has one.
+        path: the PNG.
+        per_class: clips a class.
+        hop_seconds: seconds between frames.
+        mel_hz: (mels,) centre frequencies in Hz; without them the bands have no scale.
+        most: classes, the first by name.
+    """
+    labels = np.asarray(labels).astype(str)
+    names = [name for name in _ordered(labels) if name] or [""]
+    chosen = {name: _spread(np.flatnonzero(labels == name), per_class) for name in names[:most]}
+    seconds = logmel.shape[2] * hop_seconds
+    images = {i: _thinned(np.asarray(logmel[i], dtype=np.float32)) for rows in chosen.values() for i in rows}
+    low, high = np.percentile(np.stack(list(images.values())), (5, 99.5))
+    with _figure(path, 8.4, 1.05 * len(chosen) + 0.5) as figure:
+        panels = figure.subplots(len(chosen), per_class, sharex=True, sharey=True, squeeze=False)
+        for line, (name, rows) in zip(panels, chosen.items(), strict=True):
+            for axes, i in zip(line, rows, strict=False):
+                axes.imshow(images[i], origin="lower", aspect="auto", cmap=SHADES, vmin=low, vmax=high,
+                            extent=(0, seconds, -0.5, len(images[i]) - 0.5), interpolation="nearest")  # fmt: skip
+            for axes in line[len(rows) :]:
                 axes.set_axis_off()
-            for axes, clip in zip(row, np.flatnonzero(labels == name)[:per_class], strict=False):
-                image = np.asarray(logmel[clip], dtype=np.float32)
-                seconds = image.shape[1] * hop_seconds
-                axes.imshow(
-                    image, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high,
-                    extent=(0, seconds, 0, len(image)), interpolation="nearest",
-                )  # fmt: skip
-                axes.set_yticks([])
-            row[0].set_ylabel(name or "no label", rotation=0, ha="right", va="center")
+            line[0].set_title(_short(name, 40) or "no label", loc="left", fontsize=9, pad=3)
+            _frequencies(line[0], mel_hz)
         for axes in panels[-1]:
             axes.set_xlabel("s")
-        _save(figure, path)
+        if len(names) > most:
+            figure.suptitle(f"{most} of {len(names)} classes", fontsize=9)
+
+
+def _thinned(image: np.ndarray, most: int = 150) -> np.ndarray:
+    """Return means of neighbouring frames, at most ``most``: a panel has no pixels for more, and noise fills a PNG."""
+    frames = image.shape[1]
+    starts = np.arange(0, frames, -(-frames // most))
+    return np.add.reduceat(image, starts, axis=1) / np.diff([*starts, frames])
+
+
+def _spread(rows: np.ndarray, count: int) -> list[int]:
+    return rows[np.unique(np.linspace(0, len(rows) - 1, count).round().astype(int))].tolist()
+
+
+def _frequencies(axes: Axes, mel_hz: np.ndarray | None) -> None:
+    axes.set_yticks([])
+    if mel_hz is None:
+        axes.set_ylabel("mel bands", fontsize=8)
+        return
+    ticks = [hz for hz in (100, 500, 2000, 6000, 16000) if mel_hz[0] <= hz <= mel_hz[-1]]
+    axes.set_yticks(np.interp(ticks, mel_hz, range(len(mel_hz))), [f"{hz / 1000:g}" for hz in ticks], fontsize=7)
+    axes.set_ylabel("kHz", fontsize=8)
 
 
 def _nothing(path: Path, text: str) -> None:
-    figure, axes = plt.subplots(figsize=(4, 1))
-    axes.text(0.5, 0.5, text, ha="center", va="center")
-    axes.set_axis_off()
-    _save(figure, path)
+    with _figure(path, 6, 1) as figure:
+        figure.text(0.5, 0.5, text, ha="center", va="center")

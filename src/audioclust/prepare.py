@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -51,15 +52,20 @@ def prepare(
         channels: "mean" of all, the "first", or "each" channel as a clip of its own.
         clip_seconds: length of a clip; shorter recordings are padded with zeros at the end.
         long: "crop" keeps the first clip of a long recording, "split" cuts it into consecutive ones, of which the
-            last is dropped where it is shorter than half a clip.
+            last is dropped where it is shorter than half a clip or ``min_seconds``.
         min_seconds: shorter recordings are rejected.
         max_rejected: share of recordings without any usable clip above which the run stops.
         workers: processes; -1 for one a core.
 
     Raises:
-        ValueError: no recordings, a path twice, an unknown labelling, or too many rejected; ``rejected.csv`` is there.
+        ValueError: no recordings, a path twice, an unknown labelling, clips without a sample, no workers, or too many
+            rejected; ``rejected.csv`` is there.
     """
-    table = _ordered(recordings, label)
+    if round(clip_seconds * sample_rate) < 1:
+        raise ValueError(f"data.clip_seconds = {clip_seconds}: a clip must have a sample at {sample_rate} Hz; raise it")
+    if workers == 0:
+        raise ValueError("data.workers = 0: must be 1 or more, or -1 for one a core")
+    table = _ordered(recordings, root, label)
     settings = {
         "rate": sample_rate, "policy": channels, "samples": round(clip_seconds * sample_rate), "long": long,
         "min_seconds": min_seconds,
@@ -69,7 +75,8 @@ def prepare(
     run = joblib.delayed(_shard)
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator", inner_max_num_threads=1)
     tasks = (run(shard.to_dict("records"), root, scratch, settings) for shard in shards)
-    parts = list(tqdm(parallel(tasks), total=len(shards), desc="prepare", unit="shard"))
+    pause = 0.1 if sys.stderr.isatty() else 10  # a log file needs no line a shard
+    parts = list(tqdm(parallel(tasks), total=len(shards), desc="prepare", unit="shard", mininterval=pause))
     found = [json.loads(part.read_text(encoding="utf-8")) for part in parts]
     out.mkdir(parents=True, exist_ok=True)
     rejected = [row for shard in found for row in shard["rejected"]]
@@ -87,8 +94,8 @@ def prepare(
     shutil.rmtree(scratch)
 
 
-def _ordered(recordings: pd.DataFrame, label: str) -> pd.DataFrame:
-    """Return path, label and group, by path."""
+def _ordered(recordings: pd.DataFrame, root: Path, label: str) -> pd.DataFrame:
+    """Return path, label and group, by path: relative to ``root`` however it was given, so outputs travel."""
     if not len(recordings):
         raise ValueError("there are no recordings: check data.root and data.dataset")
     labellings = [column for column in recordings.columns if column not in ("path", "group")]
@@ -96,9 +103,9 @@ def _ordered(recordings: pd.DataFrame, label: str) -> pd.DataFrame:
         choices = ", ".join(labellings) if labellings else "none, they are unlabelled"
         raise ValueError(f"data.label = {label!r}: these recordings have the labellings: {choices}")
     chosen = labellings[0] if label == "auto" and labellings else label
-    table = pd.DataFrame({"path": recordings["path"].astype(str)})
-    table["label"] = recordings[chosen].fillna("").astype(str) if chosen in recordings else ""
-    table["group"] = recordings["group"].fillna("").astype(str) if "group" in recordings else ""
+    table = pd.DataFrame({"path": [Path(os.path.relpath(root / path, root)).as_posix() for path in recordings["path"]]})
+    table["label"] = recordings[chosen].fillna("").astype(str).to_numpy() if chosen in recordings else ""
+    table["group"] = recordings["group"].fillna("").astype(str).to_numpy() if "group" in recordings else ""
     twice = table["path"][table["path"].duplicated()]
     if len(twice):
         raise ValueError(f"{len(twice)} recordings are listed twice, the first is {twice.iloc[0]!r}")
@@ -119,7 +126,7 @@ def _shard(rows: list[dict[str, str]], root: Path, scratch: Path, settings: dict
     with part.open("wb") as stream:
         for row in rows:
             _recording(row, root, settings, stream, kept)
-        kept["bytes"] = stream.tell()
+    kept["digest"] = _digest(part)
     os.replace(part, raw)
     part.write_text(json.dumps(kept), encoding="utf-8")
     os.replace(part, index)
@@ -134,9 +141,15 @@ def _stamp(path: Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns]
 
 
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, hashlib.blake2b).hexdigest()
+
+
 def _finished(index: Path, raw: Path) -> bool:
+    """Tell whether a shard is there and whole; its size alone would not show a page lost with the machine's power."""
     try:
-        return json.loads(index.read_text(encoding="utf-8"))["bytes"] == raw.stat().st_size
+        return json.loads(index.read_text(encoding="utf-8"))["digest"] == _digest(raw)
     except (FileNotFoundError, ValueError, KeyError):
         return False
 
@@ -154,7 +167,7 @@ def _recording(row: dict[str, str], root: Path, settings: dict[str, Any], stream
         for position, clip in enumerate(clips(chunks, samples, settings["long"])):
             if position == 0 and len(clip) < settings["min_seconds"] * rate:
                 raise Rejected("too short", f"{len(clip) / rate:.4f} s; data.min_seconds is {settings['min_seconds']}")
-            if position > 0 and len(clip) < samples / 2:
+            if position > 0 and len(clip) < min(samples, max(samples / 2, settings["min_seconds"] * rate)):
                 break
             for channel in range(clip.shape[1]):
                 start = position * samples / rate

@@ -57,7 +57,9 @@ def find(checkpoint: Checkpoint, encoder: str, path: str | None = None) -> Path:
 
 
 def load(module: torch.nn.Module, state: Mapping[str, torch.Tensor], source: object) -> None:
-    """Load ``state`` into ``module``, strict on keys and shapes.
+    """Make ``state`` the weights of ``module``, in float32, strict on keys and shapes.
+
+    ``module`` may be on the meta device: then nothing is initialised in vain and no random number is drawn.
 
     Raises:
         RuntimeError: names the first key that is missing, unexpected or of another shape.
@@ -75,7 +77,8 @@ def load(module: torch.nn.Module, state: Mapping[str, torch.Tensor], source: obj
         raise RuntimeError(
             f"{source}: unexpected key {unexpected[0]!r}; this is no checkpoint of {type(module).__name__}"
         )
-    module.load_state_dict(state)
+    module.load_state_dict(state, assign=True)
+    module.float()
 
 
 def read(path: Path) -> Mapping[str, torch.Tensor]:
@@ -102,13 +105,12 @@ def _fetch(checkpoint: Checkpoint, encoder: str, file: Path) -> None:
 
 
 def _verify(checkpoint: Checkpoint, encoder: str, file: Path) -> None:
-    content = file.read_bytes()
     pairs = [
-        (checkpoint.sha256, hashlib.sha256(content).hexdigest()),
-        (checkpoint.git_blob, hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()),
+        (checkpoint.sha256, hashlib.sha256()),
+        (checkpoint.git_blob, hashlib.sha1(b"blob %d\0" % file.stat().st_size)),
     ]
-    for expected, received in pairs:
-        if expected and expected != received:
+    for expected, digest in pairs:
+        if expected and expected != (received := _digest(file, digest)):
             aside = file.with_suffix(file.suffix + ".damaged")
             file.replace(aside)
             raise RuntimeError(
@@ -117,8 +119,15 @@ def _verify(checkpoint: Checkpoint, encoder: str, file: Path) -> None:
             )
 
 
+def _digest(file: Path, digest) -> str:
+    with open(file, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def _way_out(checkpoint: Checkpoint, encoder: str) -> str:
     return (
-        f"it is published at {checkpoint.url} ({checkpoint.size / 1e6:.0f} MB, licence: {checkpoint.licence}); put it at "
-        f"{cache() / checkpoint.name} or set {encoder}.weights to its path"
+        f"it is published at {checkpoint.url} ({checkpoint.size / 1e6:.0f} MB, licence: {checkpoint.licence}); put "
+        f"it at {cache() / checkpoint.name} or set {encoder}.weights to its path"
     )

@@ -1,7 +1,9 @@
 """k-means (Lloyd, 1982) from greedy k-means++ (Arthur and Vassilvitskii, 2007), all restarts in one matrix product.
 
 The restarts share every pass over the data: one product of the points with the centres of all of them. After each few
-passes the worse half of the restarts is dropped, and the last one is run to convergence.
+passes the worse half of the restarts is dropped. In many dimensions this race is run on a random projection of the
+points, which keeps distances to about a tenth (Johnson and Lindenstrauss, 1984). The winner is run to convergence on
+the points themselves.
 """
 
 from typing import Annotated
@@ -9,11 +11,13 @@ from typing import Annotated
 import numba
 import numpy as np
 from pydantic import Field
+from scipy.sparse import csr_matrix
 
 from audioclust.checks import by_appearance, points
 
 PASSES = 6  # Lloyd passes between two halvings of the restarts
 TOLERANCE = 1e-4  # scikit-learn's: squared movement of the centres, relative to the mean variance of a dimension
+WIDE, SKETCH = 128, 64  # dimensions above which the race is run on a projection, and the projection's
 ROWS = 2048  # rows of a block: its products stay in the cache
 
 
@@ -49,23 +53,52 @@ class KMeans:
         x = points(x, self.k)
         mean = x.mean(axis=0, dtype=np.float64)
         x = np.ascontiguousarray(x - mean, dtype=np.float32)
-        squares = np.einsum("ij,ij->i", x, x)
-        stop = TOLERANCE * float(x.var(axis=0).mean())
-        centres = plus_plus(x, squares, self.k, self.n_init, np.random.default_rng(self.random_state))
-        while len(centres) > 1:
-            for _ in range(PASSES):
-                centres, _, inertia = lloyd(x, squares, centres)
-            centres = centres[np.argsort(inertia, kind="stable")[: (len(centres) + 1) // 2]]
-        for _ in range(self.max_iter):
-            moved, _, _ = lloyd(x, squares, centres)
-            shift = float(((moved - centres) ** 2).sum())
-            centres = moved
-            if shift <= stop:
-                break
-        _, labels, inertia = lloyd(x, squares, centres)
+        rng = np.random.default_rng(self.random_state)
+        if x.shape[1] > WIDE and self.n_init > 1:
+            sketch = x @ rng.standard_normal((x.shape[1], SKETCH), dtype=np.float32)
+            _, labels, _ = lloyd(sketch, _squares(sketch), race(sketch, self.k, self.n_init, rng))
+            centres = _means(x, labels[:, 0], self.k)[None]
+        else:
+            centres = race(x, self.k, self.n_init, rng)
+        centres, labels, inertia = converge(x, centres, self.max_iter)
         self.labels_, self.inertia_ = by_appearance(labels[:, 0]), float(inertia[0])
         self.centres_, self.chosen_ = centres[0] + mean, {}
         return self
+
+
+def race(x: np.ndarray, k: int, restarts: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the centres (1, k, d) of the restart that stays when the worse half is dropped after each few passes."""
+    squares = _squares(x)
+    centres = plus_plus(x, squares, k, restarts, rng)
+    while len(centres) > 1:
+        for _ in range(PASSES):
+            centres, _, inertia = lloyd(x, squares, centres)
+        centres = centres[np.argsort(inertia, kind="stable")[: (len(centres) + 1) // 2]]
+    return centres
+
+
+def converge(x: np.ndarray, centres: np.ndarray, max_iter: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Move centres (1, k, d) until they stand still; return them, the labels (n, 1) and the inertia (1,)."""
+    squares = _squares(x)
+    stop = TOLERANCE * float(x.var(axis=0).mean())
+    for _ in range(max_iter):
+        moved, _, _ = lloyd(x, squares, centres)
+        shift = float(((moved - centres) ** 2).sum())
+        centres = moved
+        if shift <= stop:
+            break
+    _, labels, inertia = lloyd(x, squares, centres)
+    return centres, labels, inertia
+
+
+def _squares(x: np.ndarray) -> np.ndarray:
+    return np.einsum("ij,ij->i", x, x)
+
+
+def _means(x: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """Return the mean (k, d) of each cluster; of an empty one the origin, for ``lloyd`` to move."""
+    members = csr_matrix((np.ones(len(x), np.float32), (labels, np.arange(len(x)))), shape=(k, len(x)))
+    return members @ x / np.maximum(np.bincount(labels, minlength=k), 1).astype(np.float32)[:, None]
 
 
 def plus_plus(x: np.ndarray, squares: np.ndarray, k: int, restarts: int, rng: np.random.Generator) -> np.ndarray:

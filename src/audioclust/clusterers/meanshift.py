@@ -16,7 +16,7 @@ from audioclust.selection import best_scale
 LADDER = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 SAMPLE = 1000  # points that the bandwidth is chosen on: both the distances and the trial runs are quadratic
 LOW = 8  # dimensions up to which a loop over pairs beats matrix products
-BLOCK = 512  # seeds a matrix product
+BLOCK = 1 << 20  # products held at a time
 
 
 class MeanShift:
@@ -40,7 +40,7 @@ class MeanShift:
     @staticmethod
     def memory(n: int, d: int) -> int:
         """Return the estimated peak in bytes."""
-        return n * d * 32 + 2 * BLOCK * n * 8
+        return n * d * 48 + n * 100 + 8 * max(BLOCK, 16 * n)
 
     def fit(self, x: np.ndarray, neighbours: object = None) -> "MeanShift":
         """Set ``labels_`` (n,) int32, ``centres_`` (k, d) and the bandwidth found in ``chosen_``."""
@@ -71,66 +71,174 @@ def _modes(x: np.ndarray, bandwidth: float, max_iter: int) -> np.ndarray:
     means, counts = _shift(x, bandwidth, max_iter)
     order = np.lexsort((*(means[:, j] for j in reversed(range(means.shape[1]))), counts))[::-1]
     means = means[order]
-    kept = np.ones(len(means), bool)
+    return means[_apart(means, bandwidth**2)]
+
+
+@numba.njit(nogil=True, cache=True)
+def _apart(means, radius):
+    """Return the rows of ``means`` (m, d) that have no earlier such row within the squared radius."""
+    rows, count = np.empty(len(means), np.int64), 0
     for i in range(len(means)):
-        if kept[i]:
-            kept &= ((means - means[i]) ** 2).sum(axis=1) > bandwidth**2
-            kept[i] = True
-    return means[kept]
+        alone = True
+        for k in range(count):
+            squared = 0.0
+            for j in range(means.shape[1]):
+                step = means[rows[k], j] - means[i, j]
+                squared += step * step
+            if squared <= radius:
+                alone = False
+                break
+        if alone:
+            rows[count] = i
+            count += 1
+    return rows[:count]
 
 
 def _shift(x: np.ndarray, bandwidth: float, max_iter: int) -> tuple[np.ndarray, np.ndarray]:
     """Move every point uphill until it moves by less than 1e-3 bandwidths; return distinct ends (m, d), their counts."""
-    move = _move_pairs if x.shape[1] <= LOW else _move_products
-    active, done, weights = np.unique(x, axis=0), [], []
+    move = (_Pairs if x.shape[1] <= LOW else _Products)(x, bandwidth)
+    active, done, weights = _distinct(x), [], []
     for step in range(max_iter + 1):
-        moved, counts = move(x, active, bandwidth)
+        moved, counts = move(active)
         still = ((moved - active) ** 2).sum(axis=1) <= (1e-3 * bandwidth) ** 2
         if step == max_iter:
             still[:] = True
         done.append(moved[still])
         weights.append(counts[still])
-        active = np.unique(moved[~still], axis=0)
+        active = _distinct(moved[~still])
         if not len(active):
             break
     means, first = np.unique(np.concatenate(done), axis=0, return_index=True)
     return means, np.concatenate(weights)[first]
 
 
+def _distinct(seeds: np.ndarray) -> np.ndarray:
+    """Drop seeds (m, d) that met another one; one that is missed, because a stranger stands between, costs only time."""
+    ordered = seeds[np.argsort(seeds[:, 0], kind="stable")]
+    fresh = np.ones(len(ordered), bool)
+    fresh[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    return ordered[fresh]
+
+
+def _whole(x: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return ``x`` in whole multiples of a unit so small that a sum of all of them just fits 64 bits, and the unit.
+
+    Sums of whole numbers are exact in any order: seeds with the same points below them stand on the same bits, and the
+    points outside may be taken from the total where they are fewer.
+    """
+    unit = 2.0 ** (int(np.frexp(max(float(np.abs(x).max()), 1e-300) * len(x))[1]) - 62)
+    return np.rint(x / unit).astype(np.int64), unit
+
+
+class _Pairs:
+    """A move in few dimensions: each seed looks at the points of a strip of its own width, by a loop over pairs."""
+
+    def __init__(self, x: np.ndarray, bandwidth: float):
+        x = x[np.argsort(x[:, 0], kind="stable")]
+        self.columns, self.bandwidth = np.ascontiguousarray(x.T), bandwidth
+        whole, self.unit = _whole(x)
+        self.whole = np.ascontiguousarray(whole.T)
+
+    def __call__(self, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean (m, d) of the points within the bandwidth of each seed, and how many they are."""
+        reach = self.bandwidth * (1 + 1e-9)
+        first = np.searchsorted(self.columns[0], seeds[:, 0] - reach)
+        last = np.searchsorted(self.columns[0], seeds[:, 0] + reach, side="right")
+        sums, counts = _sum_pairs(self.columns, self.whole, seeds, first, last, self.bandwidth**2)
+        return sums * self.unit / counts[:, None], counts
+
+
 @numba.njit(nogil=True, cache=True)
-def _move_pairs(x, seeds, bandwidth):
-    """Return the mean (m, d) of the points within ``bandwidth`` of each seed, and how many they are."""
-    n, d = x.shape
-    moved, counts = np.zeros_like(seeds), np.zeros(len(seeds), np.int64)
-    columns = np.ascontiguousarray(x.T)
-    squared = np.empty(n)
-    radius = bandwidth * bandwidth
+def _sum_pairs(columns, whole, seeds, first, last, radius):
+    """Return the sums (m, d) of ``whole`` (d, n) over the points within each seed's squared radius, and the counts."""
+    d, n = columns.shape
+    sums, counts = np.zeros(seeds.shape, np.int64), np.zeros(len(seeds), np.int64)
+    squared, inside = np.empty(n), np.empty(n, np.int64)
     for s in range(len(seeds)):
-        squared[:] = 0
+        low, size = first[s], last[s] - first[s]
+        squared[:size] = 0
         for j in range(d):
-            centre = seeds[s, j]
-            for i in range(n):
-                step = columns[j, i] - centre
+            # Views that start at zero: an index that might be negative would keep the loop from using vectors.
+            column, centre = columns[j, low : low + size], seeds[s, j]
+            for i in range(size):
+                step = column[i] - centre
                 squared[i] += step * step
-        for i in range(n):
-            if squared[i] <= radius:
-                counts[s] += 1
-                for j in range(d):
-                    moved[s, j] += x[i, j]
+        count = 0
+        for i in range(size):
+            inside[i] = -1 if squared[i] <= radius else 0
+            count -= inside[i]
+        counts[s] = count
         for j in range(d):
-            moved[s, j] /= counts[s]
-    return moved, counts
+            total, values = 0, whole[j, low : low + size]
+            for i in range(size):
+                total += values[i] & inside[i]
+            sums[s, j] = total
+    return sums, counts
 
 
-def _move_products(x: np.ndarray, seeds: np.ndarray, bandwidth: float) -> tuple[np.ndarray, np.ndarray]:
-    """As ``_move_pairs``, by two matrix products a block of seeds."""
-    moved, counts = np.empty_like(seeds), np.empty(len(seeds), np.int64)
-    for start in range(0, len(seeds), BLOCK):
-        rows = slice(start, start + BLOCK)
-        within = (_squared(seeds[rows], x) <= bandwidth**2).astype(np.float64)
-        counts[rows] = within.sum(axis=1)
-        moved[rows] = within @ x / np.maximum(counts[rows], 1)[:, None]
-    return moved, counts
+class _Products:
+    """A move in many dimensions: float32 products find the points within reach, differences settle the close calls."""
+
+    def __init__(self, x: np.ndarray, bandwidth: float):
+        self.x, self.bandwidth = x, bandwidth
+        self.single = np.ascontiguousarray(x.T, dtype=np.float32)
+        self.squares = np.einsum("ij,ij->i", x, x)
+        self.whole, self.unit = _whole(x)
+
+    def __call__(self, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean (m, d) of the points within the bandwidth of each seed, and how many they are."""
+        n, d = self.x.shape
+        sums, counts = np.empty(seeds.shape, np.int64), np.empty(len(seeds), np.int64)
+        squares = np.einsum("ij,ij->i", seeds, seeds)
+        # What rounding may do to a squared distance: d + 4 roundings of float32, of numbers as large as both squares.
+        doubt = (d + 4) * 2.0**-23 * (squares + self.squares.max())
+        total = self.whole.sum(axis=0)
+        block = max(16, BLOCK // n)
+        for start in range(0, len(seeds), block):
+            rows = slice(start, start + block)
+            products = seeds[rows].astype(np.float32) @ self.single
+            offsets = (squares[rows], self.squares, doubt[rows])
+            _sum_products(
+                products, self.x, self.whole, seeds[rows], *offsets, self.bandwidth**2, total, sums[rows], counts[rows]
+            )
+        return sums * self.unit / counts[:, None], counts
+
+
+@numba.njit(nogil=True, cache=True)
+def _sum_products(products, x, whole, seeds, seed_squares, squares, doubt, radius, total, sums, counts):
+    """Fill ``sums`` (b, d) of ``whole`` (n, d) over the points within each seed's squared radius, and ``counts``."""
+    n, d = x.shape
+    inside, outside = np.empty(n + 1, np.int32), np.empty(n + 1, np.int32)
+    for s in range(len(seeds)):
+        count, near, product = 0, doubt[s], products[s]
+        limit = radius - seed_squares[s]
+        for i in range(n):
+            excess = squares[i] - 2 * np.float64(product[i]) - limit
+            if abs(excess) <= near:
+                excess = -radius
+                for j in range(d):
+                    step = x[i, j] - seeds[s, j]
+                    excess += step * step
+            # Written to both lists, counted in one: no branch to guess.
+            inside[count] = i
+            outside[i - count] = i
+            count += excess <= 0
+        counts[s] = count
+        if 2 * count <= n:
+            sums[s] = _total(whole, inside[:count])
+        else:
+            sums[s] = total - _total(whole, outside[: n - count])
+
+
+@numba.njit(nogil=True, cache=True)
+def _total(whole, rows):
+    """Return the sum (d,) of the ``rows`` of ``whole`` (n, d)."""
+    total = np.zeros(whole.shape[1], np.int64)
+    for i in rows:
+        row = whole[i]
+        for j in range(len(total)):
+            total[j] += row[j]
+    return total
 
 
 def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -144,7 +252,8 @@ def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
     labels = np.empty(len(x), np.int32)
-    for start in range(0, len(x), BLOCK):
-        rows = slice(start, start + BLOCK)
+    block = max(16, BLOCK // len(centres))
+    for start in range(0, len(x), block):
+        rows = slice(start, start + block)
         labels[rows] = _squared(x[rows], centres).argmin(axis=1)
     return labels

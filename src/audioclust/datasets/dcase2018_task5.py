@@ -16,21 +16,26 @@ from audioclust.datasets import _layout
 
 # Record 1217452 is superseded: its audio was replaced because of an error.
 URL = "https://zenodo.org/record/1247102/files/DCASE2018-task5-dev.{part}.zip"
-CHECKSUMS = {"doc": "md5:4517a2560820af5da20e65e4a15a2d90", "meta": "md5:8fd269986c168db5562e7509e6dc033a"} | {
-    f"audio.{i}": f"md5:{digest}"
-    for i, digest in enumerate(
-        """ae81259fa58b4ed11babd52386cb035a 88f2fa5306f76d6b4c4c82ce63798dc4 6fe16ce76abf801aa64662b06eecdacf
-        29892d9d444db700283058ea032ed18e 05aad2d1c80bf4b73d8c23ade155e9df aa9bad6f4b877e5c4c74aa26f9e31c32
-        b87d1fb20da8ce1f45d50c56bf35c560 d214fe45d50a18a18ebe7051956b872b 668631009d2b3bcf872bdd3d780446c6
-        195c2d2a810c5c4bf6523541a8536a58 1c92328c0fad3f9eb4a114bac89e8b19 b651887afa7558bcbd79267fc40ea6c6
-        f05a08f5c85633210be81c5ad5da3ef0 5c97b4ed12c167bf27bf3320fc3e665d 78370c4047caedfbc002b9d010ae4172
-        635747f2a89eb4fee971c53585bbac93 a166c76ef8af1eef1e2c1b193de127a6 ed326b2f5e8bb65553cea738a1a42250
-        429874b969a345e176136f2da6c6ec13 b5779fdfb14194c3823f981f573f4784 684874d4882945145642be946dc10f39
-        6d1767a8ef6e3c5978f86a5b372641b6 4b727a3aca0b6b1456df46dd6196ae97""".split(),
-        start=1,
-    )
-}
-SIZE = 45_800_000_000  # zipped; 93 GB unpacked
+AUDIO_MD5 = """
+    ae81259fa58b4ed11babd52386cb035a 88f2fa5306f76d6b4c4c82ce63798dc4 6fe16ce76abf801aa64662b06eecdacf
+    29892d9d444db700283058ea032ed18e 05aad2d1c80bf4b73d8c23ade155e9df aa9bad6f4b877e5c4c74aa26f9e31c32
+    b87d1fb20da8ce1f45d50c56bf35c560 d214fe45d50a18a18ebe7051956b872b 668631009d2b3bcf872bdd3d780446c6
+    195c2d2a810c5c4bf6523541a8536a58 1c92328c0fad3f9eb4a114bac89e8b19 b651887afa7558bcbd79267fc40ea6c6
+    f05a08f5c85633210be81c5ad5da3ef0 5c97b4ed12c167bf27bf3320fc3e665d 78370c4047caedfbc002b9d010ae4172
+    635747f2a89eb4fee971c53585bbac93 a166c76ef8af1eef1e2c1b193de127a6 ed326b2f5e8bb65553cea738a1a42250
+    429874b969a345e176136f2da6c6ec13 b5779fdfb14194c3823f981f573f4784 684874d4882945145642be946dc10f39
+    6d1767a8ef6e3c5978f86a5b372641b6 4b727a3aca0b6b1456df46dd6196ae97
+"""
+# In the order of fetching. meta.txt, by which the corpus is recognised, comes last: a fetch that was cut short is
+# continued, and never taken for the corpus.
+CHECKSUMS = (
+    {"doc": "md5:4517a2560820af5da20e65e4a15a2d90"}
+    | {f"audio.{i}": f"md5:{digest}" for i, digest in enumerate(AUDIO_MD5.split(), start=1)}
+    | {"meta": "md5:8fd269986c168db5562e7509e6dc033a"}
+)
+SIZE = 45_800_000_000  # zipped, in 23 archives of sound and two small ones
+UNPACKED = 93_400_000_000  # 72,984 x 1.28 MB
+PART = 2_000_000_000  # one zipped audio archive, at most
 LICENSE = "free for non-commercial use; the text is in the doc archive"
 CITATION = "G. Dekkers et al., The SINS database for detection of daily activities in a home environment, DCASE 2017"
 LABELS = ("scene", "node")
@@ -78,6 +83,9 @@ def _spread(clips: pd.DataFrame, count: int) -> pd.DataFrame:
 
 def download(root: Path) -> None:
     """Fetch and unpack the 25 archives of the development set below ``root``; each one that is done is kept."""
-    for part, checksum in CHECKSUMS.items():
-        size = 2_000_000_000 if part.startswith("audio") else None
-        web.fetch_and_unpack(URL.format(part=part), checksum, root / f"DCASE2018-task5-dev.{part}.zip", root, size)
+    archives = {part: root / f"DCASE2018-task5-dev.{part}.zip" for part in CHECKSUMS}
+    left = [part for part, archive in archives.items() if not web.is_unpacked(archive, root)]
+    audio = sum(part.startswith("audio") for part in left)
+    web.check_space(root, audio * UNPACKED // 23 + PART * bool(audio), "DCASE 2018 task 5")
+    for part in left:
+        web.fetch_and_unpack(URL.format(part=part), CHECKSUMS[part], archives[part], root, None)

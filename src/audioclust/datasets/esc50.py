@@ -20,7 +20,11 @@ MAJOR = ("animals", "nature", "human", "domestic", "urban")
 
 
 def recordings(root: Path, *, esc10: bool = False) -> pd.DataFrame:
-    """Return path, group (the fold), category and major group of every recording; with ``esc10`` the ten-class subset.
+    """Return path, group (the fold), category and major group of every recording.
+
+    Args:
+        root: the corpus' folder, or one that holds ``ESC-50-master``.
+        esc10: take only the subset of ten classes.
 
     Raises:
         FileNotFoundError: ``root`` holds no such corpus.

@@ -1,9 +1,12 @@
 """Any folder of recordings: the user's own, labelled or not.
 
-Labels come from a table ``labels.csv`` (path,label[,group], paths relative to the folder), else from the first level of
-subfolders, else there are none. With a table, only the recordings that it lists are used.
+Labels come from a table (``labels.csv``: path,label[,group], paths relative to the folder), else from the first level
+of subfolders, else there are none. With a table, only the recordings that it lists are used. Hidden files are skipped.
 """
 
+import os
+import posixpath
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -15,59 +18,88 @@ LICENSE = "the user's"
 CITATION = ""
 LABELS = ("label",)
 ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au")
+TABLE = "labels.csv"
 
 
 def recordings(
-    root: Path, *, labels: Literal["auto", "subfolders", "csv", "none"] = "auto", csv: str = "labels.csv"
+    root: Path, *, labels: Literal["auto", "subfolders", "csv", "none"] = "auto", csv: str | None = None
 ) -> pd.DataFrame:
     """Return path, group and label of every recording below ``root``.
 
     Args:
         root: the folder.
-        labels: where labels come from; "auto" takes the table if it is there, else subfolders if all recordings lie in
-            some, else none.
-        csv: the table's name, relative to ``root``.
+        labels: where labels come from. "auto" takes the table where there is one, else the subfolders where recordings
+            lie in two or more, else none. A recording beside labelled subfolders has no label.
+        csv: the table, relative to ``root``; by default ``labels.csv`` if it is there.
 
     Raises:
-        FileNotFoundError: no such folder, no recordings in it, or none where the table says so.
-        ValueError: the table lacks a column or lists a recording twice.
+        FileNotFoundError: no such folder, no recordings in it, no table, or the table lists files that are not there.
+        ValueError: the table lacks a column, lists a recording twice or one outside; or there are no subfolders.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f"data.root = {root}: no such folder")
-    if labels == "csv" or (labels == "auto" and (root / csv).is_file()):
-        return _layout.table(_from_csv(root, root / csv), LABELS)
-    paths = sorted(path.relative_to(root) for path in root.rglob("*") if _is_recording(path, root))
+        raise FileNotFoundError(f"data.root = {root}: no such folder; set data.root to the folder of the recordings")
+    if labels == "csv" or (labels == "auto" and (csv is not None or (root / TABLE).is_file())):
+        return _layout.table(_listed(root, root / (csv or TABLE)), LABELS)
+    paths = list(_found(root))
     if not paths:
-        raise FileNotFoundError(f"folder: no recordings below {root}; looked for {', '.join(ENDINGS)}")
-    subfolders = labels == "subfolders" or (labels == "auto" and all(len(path.parts) > 1 for path in paths))
+        raise FileNotFoundError(f"folder: no recordings below {root}; looked for {', '.join(ENDINGS)} in any case")
+    subfolders = {path.split("/")[0] for path in paths if "/" in path}
+    if labels == "subfolders" and not subfolders:
+        raise ValueError(f"folder.labels = subfolders: all recordings lie in {root} itself, none in a subfolder")
+    labelled = labels == "subfolders" or (labels == "auto" and len(subfolders) > 1)
     rows = [
-        {"path": path.as_posix(), "group": "", "label": path.parts[0] if subfolders and len(path.parts) > 1 else ""}
-        for path in paths
+        {"path": path, "group": "", "label": path.split("/")[0] if labelled and "/" in path else ""} for path in paths
     ]
     return _layout.table(rows, LABELS)
 
 
-def _is_recording(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return path.suffix.lower() in ENDINGS and not hidden and path.is_file()
+def _found(root: Path) -> Iterator[str]:
+    """Yield the recordings' paths below ``root``; os.walk asks the disk once a folder, not once a file."""
+    for folder, below, files in os.walk(root):
+        below[:] = [name for name in below if not name.startswith(".")]
+        for name in files:
+            if name.lower().endswith(ENDINGS) and not name.startswith("."):
+                yield _layout.relative(Path(folder, name), root)
 
 
-def _from_csv(root: Path, file: Path) -> list[dict[str, str]]:
-    if not file.is_file():
-        raise FileNotFoundError(f"folder.csv = {file.name}: no such file in {root}")
-    listed = pd.read_csv(file, dtype=str, keep_default_na=False)
-    missing = {"path", "label"} - set(listed.columns)
-    if missing:
-        raise ValueError(f"{file}: the column {min(missing)!r} is missing; it has {', '.join(listed.columns)}")
-    twice = listed["path"][listed["path"].duplicated()]
+def _listed(root: Path, file: Path) -> list[dict[str, str]]:
+    """Return the rows of the table, checked."""
+    table = _read(file)
+    table["path"] = [posixpath.normpath(path) if path else path for path in table["path"]]
+    outside = table["path"][[not path or path.startswith(("/", "..")) for path in table["path"]]]
+    if len(outside):
+        raise ValueError(f"{file}: the path {outside.iloc[0]!r} must be relative to {root} and below it")
+    twice = table["path"][table["path"].duplicated()]
     if len(twice):
-        raise ValueError(f"{file}: lists {twice.iloc[0]!r} twice ({len(twice)} such rows)")
-    absent = [path for path in listed["path"] if not (root / path).is_file()]
+        raise ValueError(f"{file}: lists {twice.iloc[0]!r} twice ({len(twice)} such rows); keep one row a recording")
+    absent = [path for path in table["path"] if not (root / path).is_file()]
     if absent:
         raise FileNotFoundError(
-            f"{file}: {len(absent)} of {len(listed)} files are not there, the first is {absent[0]!r}"
+            f"{file}: {len(absent)} of {len(table)} files are not there, the first is {absent[0]!r}; paths are "
+            f"relative to {root}; correct or remove these rows"
         )
-    if not len(listed):
+    return table.to_dict("records")
+
+
+def _read(file: Path) -> pd.DataFrame:
+    """Return path, label and group as strings."""
+    if not file.is_file():
+        raise FileNotFoundError(f"folder.csv = {file.name}: no such file in {file.parent}")
+    try:
+        # utf-8-sig: spreadsheets put a byte order mark before the first column's name
+        table = pd.read_csv(
+            file, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig", index_col=False
+        )
+    except ValueError as error:  # pandas' parser errors and wrong encodings
+        raise ValueError(f"{file}: not readable as a UTF-8 table path,label[,group]: {error}") from error
+    missing = [column for column in ("path", "label") if column not in table]
+    if missing:
+        raise ValueError(
+            f"{file}: the column {missing[0]!r} is missing; the first line must name path,label[,group] with commas, "
+            f"it is {','.join(map(str, table.columns))!r}"
+        )
+    if not len(table):
         raise FileNotFoundError(f"{file}: lists no recordings")
-    group = listed["group"] if "group" in listed else pd.Series("", index=listed.index)
-    return [{"path": p, "group": g, "label": x} for p, g, x in zip(listed["path"], group, listed["label"], strict=True)]
+    if "group" not in table:
+        table["group"] = ""
+    return table[["path", "label", "group"]]

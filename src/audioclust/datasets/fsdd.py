@@ -1,9 +1,10 @@
-"""Free Spoken Digit Dataset: ten English digits by six speakers, fifty takes each, 3,000 recordings of 0.1 to 2.3 s.
+"""Free Spoken Digit Dataset: ten English digits by six speakers, fifty takes each, 3,000 recordings, 0.1 to 2.3 s.
 
 8 kHz mono WAV, ``recordings/{digit}_{speaker}_{take}.wav``; takes 0-4 are the official test part. General audio
 embeddings of it group by speaker, hardly by digit: a hard test for label ``digit``, an easy one for ``speaker``.
 """
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -19,22 +20,32 @@ LICENSE = "CC BY-SA 4.0"
 CITATION = "Z. Jackson et al., Free Spoken Digit Dataset, github.com/Jakobovski/free-spoken-digit-dataset"
 LABELS = ("digit", "speaker")
 FOLDERS = ("free-spoken-digit-dataset-1.0.9", "free-spoken-digit-dataset", "fsdd")
+NAME = re.compile(r"(\d)_([^_]+)_(\d+)")
+TEST_TAKES = 5
 
 
 def recordings(root: Path, *, split: Literal["all", "train", "test"] = "all") -> pd.DataFrame:
     """Return path, group (the speaker), digit and speaker of every recording.
 
+    Args:
+        root: the corpus' folder, or one that holds it.
+        split: the official parts, by the number of the take.
+
     Raises:
         FileNotFoundError: ``root`` holds no such corpus.
     """
     folder = _layout.find(root, "recordings", FOLDERS, "fsdd")
-    rows = []
-    for path in folder.glob("recordings/*_*_*.wav"):
-        digit, speaker, take = path.stem.split("_")
-        if split == "all" or (int(take) < 5) == (split == "test"):
-            rows.append({"path": _layout.relative(path, root), "group": speaker, "digit": digit, "speaker": speaker})
-    if not rows:
-        raise FileNotFoundError(f"fsdd: no {{digit}}_{{speaker}}_{{take}}.wav in {folder / 'recordings'}")
+    found = [(path, name) for path in folder.glob("recordings/*.wav") if (name := NAME.fullmatch(path.stem))]
+    if not found:
+        raise FileNotFoundError(
+            f"fsdd: no {{digit}}_{{speaker}}_{{take}}.wav in {folder / 'recordings'}; set data.root to the corpus' "
+            "folder, or to an empty one to fetch it into"
+        )
+    rows = [
+        {"path": _layout.relative(path, root), "group": name[2], "digit": name[1], "speaker": name[2]}
+        for path, name in found
+        if split == "all" or (int(name[3]) < TEST_TAKES) == (split == "test")
+    ]
     return _layout.table(rows, LABELS)
 
 

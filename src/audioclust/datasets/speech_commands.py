@@ -4,9 +4,10 @@ Version 1 has 64,721 clips of 30 words, version 2 105,829 of 35. ``_background_n
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pandas as pd
+from pydantic import Field
 
 from audioclust import download as web
 from audioclust.datasets import _layout
@@ -22,8 +23,15 @@ CITATION = "P. Warden, Speech Commands: A Dataset for Limited-Vocabulary Speech 
 LABELS = ("word", "speaker")
 
 
-def recordings(root: Path, *, version: Literal[1, 2] = 2, words: list[str] | None = None) -> pd.DataFrame:
-    """Return path, group (the speaker), word and speaker; only ``words`` where they are given.
+def recordings(
+    root: Path, *, version: Literal[1, 2] = 2, words: Annotated[list[str], Field(min_length=1)] | None = None
+) -> pd.DataFrame:
+    """Return path, group (the speaker), word and speaker of every clip.
+
+    Args:
+        root: the corpus' folder, or one that holds ``speech_commands_v0.0{version}``.
+        version: of the corpus; a ``root`` that is the corpus' folder itself is taken as it is.
+        words: those to take; by default all.
 
     Raises:
         FileNotFoundError: ``root`` holds no such corpus.
@@ -41,13 +49,13 @@ def recordings(root: Path, *, version: Literal[1, 2] = 2, words: list[str] | Non
             "word": word,
             "speaker": path.stem.split("_")[0],
         }
-        for word in words or known
+        for word in sorted(set(words or known))
         for path in (folder / word).glob("*.wav")
     ]
     return _layout.table(rows, LABELS)
 
 
 def download(root: Path, *, version: Literal[1, 2] = 2) -> None:
-    """Fetch and unpack one version into ``root/speech_commands_v0.0{version}``: its archive has no folder of its own."""
+    """Fetch and unpack one version into a folder below ``root``: its archive has none of its own."""
     name = f"speech_commands_v0.0{version}"
     web.fetch_and_unpack(URL.format(version=version), CHECKSUMS[version], root / f"{name}.tar.gz", root / name, SIZE)

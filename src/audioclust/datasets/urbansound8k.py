@@ -18,6 +18,9 @@ LABELS = ("class",)
 def recordings(root: Path) -> pd.DataFrame:
     """Return path, group (the Freesound recording that a clip was cut from) and class.
 
+    Args:
+        root: the corpus' folder, or one that holds ``UrbanSound8K``.
+
     Raises:
         FileNotFoundError: ``root`` holds no such corpus.
     """

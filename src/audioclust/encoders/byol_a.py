@@ -68,10 +68,16 @@ class BYOLA:
     ):  # fmt: skip
         self.d, self.weights, self.device, self.random_state = d, weights, device, random_state
 
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return self.d
+
     def prepare(self) -> None:
         """Build the network and load its weights."""
         file = published.find(CHECKPOINTS[self.d], "byol_a", self.weights)
-        network = AudioNTT2022(self.d) if self.d == 3072 else AudioNTT2020(self.d)
+        with torch.device("meta"):
+            network = AudioNTT2022(self.d) if self.d == 3072 else AudioNTT2020(self.d)
         published.load(network, _own(published.read(file)), file)
         self.network_ = network.eval().to(self.device)
 
@@ -98,11 +104,12 @@ def forward(encoder, x: np.ndarray) -> np.ndarray:
 
 
 def _own(state: dict) -> dict:
-    """Keep the network's part of a checkpoint that may be a whole BYOL wrapper's, under its own names."""
-    own = {}
-    for key, value in state.items():
-        for part in ("features.", "fc."):
-            if key.startswith(part) or f".{part}" in key:
-                own[key[key.index(part) :]] = value
-                break
-    return own or state
+    """Return a bare checkpoint as it is, and of a BYOL wrapper's the network's part under the network's own names."""
+    prefixes = [key[: key.index(part)] for key in state for part in ("features.", "fc.") if part in key]
+    if not any(prefixes):
+        return state
+    return {key.removeprefix(prefixes[0]): value for key, value in state.items() if _inside(key, prefixes[0])}
+
+
+def _inside(key: str, prefix: str) -> bool:
+    return key.startswith((prefix + "features.", prefix + "fc."))

@@ -22,6 +22,11 @@ class BYOLARandom:
     def __init__(self, d: Literal[512, 1024, 2048, 3072] = 512, *, device: str = "cpu", random_state: int = 0):
         self.d, self.device, self.random_state = d, device, random_state
 
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return self.d
+
     def prepare(self) -> None:
         """Build the network under its own seed; the global generator is left as it was."""
         with torch.random.fork_rng(devices=[]):

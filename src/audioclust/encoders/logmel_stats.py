@@ -17,6 +17,7 @@ class LogmelStats:
 
     sample_rate = 16000
     input = "logmel"
+    dim = None  # statistics x bands: the log-mels decide
     uses_torch = False
 
     def __init__(

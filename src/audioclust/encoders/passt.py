@@ -20,7 +20,7 @@ CHECKPOINTS = {
         "passt-s-f128-p16-s10-ap.476-swa.pt",
         RELEASES + "v0.0.1-audioset/passt-s-f128-p16-s10-ap.476-swa.pt",
         LICENCE,
-        345_000_000,
+        344_665_734,
         sha256="302903fa8c4aee817b11dc982da0b29aaf8d11a3e722420476d0a12c9db70c2c",
     ),
     16: published.Checkpoint(
@@ -164,7 +164,8 @@ class PaSST:
     def prepare(self) -> None:
         """Build the network and load its weights."""
         file = published.find(CHECKPOINTS[self.stride], "passt", self.weights)
-        network = Transformer(stride=self.stride, frames=998)
+        with torch.device("meta"):
+            network = Transformer(stride=self.stride, frames=998)
         published.load(network, published.read(file), file)
         self.network_ = network.eval().to(self.device)
         self.front_end_ = FrontEnd().to(self.device)

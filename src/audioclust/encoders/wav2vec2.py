@@ -50,7 +50,8 @@ class Wav2Vec2:
     def prepare(self) -> None:
         """Build the network and load its weights."""
         file = published.find(CHECKPOINT, "wav2vec2", self.weights)
-        network = wav2vec2_base()
+        with torch.device("meta"):
+            network = wav2vec2_base()
         published.load(network, _renamed(published.read(file)), file)
         self.network_ = network.eval().to(self.device)
 

@@ -47,7 +47,7 @@ class AudioNTT2020(nn.Module):
 
 
 class AudioNTT2022(nn.Module):
-    """Version 2: two blocks, 25 frames a second, convolutional features beside the MLP's, (b, 1, 64, t >= 4) -> (b, d)."""
+    """Version 2: two blocks, 25 frames a second, the convolutions beside the MLP, (b, 1, 64, t >= 4) -> (b, d)."""
 
     shortest = 4
 

@@ -1,0 +1,207 @@
+"""Every clusterer on the same few inputs, and each of our own kernels beside scikit-learn."""
+
+import numpy as np
+import pytest
+from sklearn import cluster
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
+
+from audioclust import registry
+from audioclust.clusterers import meanshift
+from audioclust.clusterers.agglomerative import Agglomerative
+from audioclust.clusterers.dbscan import DBSCAN
+from audioclust.clusterers.kmeans import KMeans
+from audioclust.clusterers.meanshift import MeanShift
+from audioclust.clusterers.spectral import Spectral
+from audioclust.neighbours import Neighbours
+
+NAMES = registry.names("clusterers")
+WITH_K = {"kmeans", "agglomerative", "spectral"}
+
+
+def make(name, k=4, **parameters):
+    return registry.get("clusterers", name)(**({"k": k} if name in WITH_K else {}), **parameters)
+
+
+def blobs(n=200, d=5, k=4, std=1.0, box=20.0, seed=0):
+    x, truth = make_blobs(n, d, centers=k, cluster_std=std, center_box=(-box, box), random_state=seed)
+    return x.astype(np.float32), truth
+
+
+def overlapping(n, d, seed=0):
+    return blobs(n, d, k=5, std=1.0, box=2.5, seed=seed)[0]
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("name", NAMES)
+def test_separated_blobs_are_recovered_at_any_scale(name, scale):
+    x, truth = blobs()
+    model = make(name).fit(x * np.float32(scale))
+    assert model.labels_.shape == (200,) and model.labels_.dtype == np.int32
+    # DBSCAN may call the outermost points noise.
+    assert adjusted_rand_score(model.labels_, truth) > (0.9 if name == "dbscan" else 0.999)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_seed_same_labels_and_the_input_is_left_alone(name):
+    x = overlapping(250, 6)
+    before = x.copy()
+    one, two = make(name).fit(x), make(name).fit(x)
+    np.testing.assert_array_equal(one.labels_, two.labels_)
+    assert one.chosen_ == two.chosen_
+    np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_given_neighbour_graph_changes_nothing(name):
+    x = overlapping(250, 6)
+    graph = Neighbours(x, *Neighbours(x).query(30))
+    np.testing.assert_array_equal(make(name).fit(x).labels_, make(name).fit(x, neighbours=graph).labels_)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_clusters_are_numbered_by_first_appearance(name):
+    labels = make(name).fit(overlapping(250, 6)).labels_
+    found, first = np.unique(labels[labels >= 0], return_index=True)
+    np.testing.assert_array_equal(found, np.arange(len(found)))
+    assert (np.diff(first) > 0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_points_that_coincide_are_one_cluster_or_an_arbitrary_cut(name):
+    labels = make(name).fit(np.full((30, 3), 2.5, np.float32)).labels_
+    if name in ("kmeans", "agglomerative"):
+        assert 1 <= len(np.unique(labels)) <= 4
+    else:
+        assert (labels == 0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_many_duplicates(name):
+    x = np.repeat(blobs(40)[0], 10, axis=0)
+    labels = make(name).fit(x).labels_.reshape(40, 10)
+    assert (labels == labels[:, :1]).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_few_points(name):
+    for n in (1, 2, 3):
+        assert make(name, k=1).fit(blobs(n)[0]).labels_.shape == (n,)
+
+
+@pytest.mark.parametrize("name", sorted(WITH_K))
+def test_one_cluster_and_as_many_as_points(name):
+    x = blobs(12)[0]
+    assert (make(name, k=1).fit(x).labels_ == 0).all()
+    if name != "spectral":  # n eigenvectors of n points: scikit-learn's solver stops at n - 1
+        np.testing.assert_array_equal(np.sort(make(name, k=12).fit(x).labels_), np.arange(12))
+
+
+@pytest.mark.parametrize("name", sorted(WITH_K))
+def test_more_clusters_than_points_is_an_error(name):
+    with pytest.raises(ValueError, match=r"n_samples=3 should be >= k=8"):
+        make(name, k=8).fit(blobs(3)[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_points_that_are_not_finite_are_an_error(name):
+    x = blobs(20)[0]
+    x[3, 1] = np.nan
+    with pytest.raises(ValueError, match="row 3 of the points is not finite"):
+        make(name).fit(x)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_memory_grows_with_the_points(name):
+    model = make(name)
+    assert 0 < model.memory(1000, 50) < model.memory(10000, 50) < 1e9
+
+
+@pytest.mark.parametrize(("n", "d", "bandwidth"), [(300, 2, 1.0), (300, 2, 2.5), (200, 5, 3.0), (200, 10, 4.0)])
+@pytest.mark.parametrize("low", [8, 1], ids=["as shipped", "by products"])
+def test_meanshift_labels_are_scikit_learns(n, d, bandwidth, low, monkeypatch):
+    monkeypatch.setattr(meanshift, "LOW", low)
+    x = overlapping(n, d).astype(np.float64)
+    mine, theirs = MeanShift(bandwidth).fit(x), cluster.MeanShift(bandwidth=bandwidth).fit(x)
+    assert len(theirs.cluster_centers_) > 1
+    assert adjusted_rand_score(mine.labels_, theirs.labels_) == 1
+    np.testing.assert_allclose(
+        np.sort(mine.centres_, axis=0), np.sort(theirs.cluster_centers_, axis=0), atol=1e-3 * bandwidth
+    )
+
+
+@pytest.mark.parametrize("max_iter", [1, 3])
+def test_meanshift_stops_where_scikit_learn_does(max_iter):
+    x = overlapping(150, 2, seed=3).astype(np.float64)
+    theirs = cluster.MeanShift(bandwidth=1.0, max_iter=max_iter).fit(x)
+    assert adjusted_rand_score(MeanShift(1.0, max_iter).fit(x).labels_, theirs.labels_) == 1
+
+
+def test_meanshift_far_from_the_origin_and_in_doubt():
+    """Far offsets make float32 products useless: every pair is settled by differences."""
+    x = overlapping(150, 12).astype(np.float64)
+    x[0] += 1e6
+    theirs = cluster.MeanShift(bandwidth=4.0).fit(x)
+    assert adjusted_rand_score(MeanShift(4.0).fit(x).labels_, theirs.labels_) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("d", [2, 20])
+@pytest.mark.parametrize("linkage", ["ward", "average", "complete", "single"])
+def test_agglomerative_is_scikit_learns(linkage, d, seed):
+    x = overlapping(400, d, seed).astype(np.float64)
+    for k in (2, 9, 40):
+        theirs = cluster.AgglomerativeClustering(k, linkage=linkage).fit(x).labels_
+        assert adjusted_rand_score(Agglomerative(k, linkage).fit(x).labels_, theirs) == 1
+
+
+@pytest.mark.parametrize("eps", [0.3, 0.8, 3.0])
+@pytest.mark.parametrize("min_samples", [1, 5])
+def test_dbscan_is_scikit_learns_at_a_given_eps(eps, min_samples):
+    x = overlapping(300, 2)
+    theirs = cluster.DBSCAN(eps=eps, min_samples=min_samples).fit(x).labels_
+    mine = DBSCAN(eps, min_samples).fit(x)
+    np.testing.assert_array_equal(mine.labels_ == -1, theirs == -1)
+    assert adjusted_rand_score(mine.labels_, theirs) == 1
+    assert mine.chosen_ == {}
+
+
+@pytest.mark.parametrize(("n", "d", "k"), [(600, 2, 9), (500, 30, 9), (400, 300, 20)])
+def test_kmeans_is_as_good_as_scikit_learn(n, d, k):
+    x = overlapping(n, d)
+    theirs = np.mean([cluster.KMeans(k, n_init=10, random_state=seed).fit(x).inertia_ for seed in range(3)])
+    mine = KMeans(k).fit(x)
+    assert mine.inertia_ <= 1.01 * theirs
+    squared = ((x - mine.centres_[mine.labels_order_] if False else x) ** 2).sum()
+    assert mine.inertia_ < squared
+
+
+def test_kmeans_seeds_differ_where_the_data_leave_room():
+    x = np.random.default_rng(0).uniform(size=(300, 3)).astype(np.float32)
+    assert adjusted_rand_score(KMeans(12, 1, 2).fit(x).labels_, KMeans(12, 1, 2, random_state=1).fit(x).labels_) < 1
+
+
+def test_spectral_separates_what_k_means_cannot():
+    angle = np.linspace(0, 2 * np.pi, 150, endpoint=False)
+    ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    x = np.concatenate([ring, 4 * ring]).astype(np.float32)
+    truth = np.repeat([0, 1], 150)
+    assert adjusted_rand_score(Spectral(2).fit(x).labels_, truth) == 1
+    assert adjusted_rand_score(KMeans(2).fit(x).labels_, truth) < 0.1
+
+
+@pytest.mark.parametrize(("name", "key"), [("dbscan", "eps"), ("meanshift", "bandwidth")])
+def test_the_scale_found_grows_with_the_data_and_is_what_the_labels_come_from(name, key):
+    x, _ = blobs(std=1.5)
+    model = make(name).fit(x)
+    large = make(name).fit(x * 1024)
+    assert large.chosen_[key] == pytest.approx(1024 * model.chosen_[key], rel=1e-4)
+    np.testing.assert_array_equal(model.labels_, large.labels_)
+
+
+@pytest.mark.parametrize("name", ["dbscan", "meanshift"])
+def test_the_scale_rule_shuns_one_cluster_and_mostly_noise(name):
+    x, _ = blobs(400, 2, k=3, std=1.0, box=12.0, seed=4)
+    labels = make(name).fit(x).labels_
+    assert labels.max() >= 1
+    assert (labels == -1).mean() < 0.3

@@ -1,0 +1,90 @@
+"""The log-mel front end against the three that BYOL-A was published with, and its run over all clips."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from audioclust.logmel import SHARD, LogMel, compute
+
+# Half a second of 16 kHz noise and tones with the log-mels of torchaudio's default, nnAudio 0.3.4 and librosa 0.9,
+# settings of nttcslab/byol-a (1024/160, 64 bands, 60-7800 Hz); only frames that do not see the cut end.
+GOLDEN = dict(np.load(Path(__file__).parent / "golden" / "byola_frontend.npz"))
+
+
+@pytest.fixture
+def clips():
+    rng = np.random.default_rng(0)
+    return rng.normal(0, 2000, (2 * SHARD + 3, 1600)).astype(np.int16)
+
+
+@pytest.mark.parametrize(
+    "mel_scale, peer",
+    [("htk", "logmel_torchaudio"), ("slaney", "logmel_nnaudio"), ("slaney", "logmel_librosa_reflect")],
+)
+def test_published_front_ends(mel_scale, peer):
+    found = LogMel(mel_scale=mel_scale)(torch.from_numpy(GOLDEN["wav"])).numpy()
+    frames = GOLDEN[peer].shape[2]
+    np.testing.assert_allclose(found[:, :, :frames], GOLDEN[peer], atol=2e-3)
+    assert np.abs(found[:, :, :frames] - GOLDEN[peer]).mean() < 2e-5
+
+
+def test_the_two_mel_scales_are_nats_apart():
+    wave = torch.from_numpy(GOLDEN["wav"])
+    assert (LogMel(mel_scale="htk")(wave) - LogMel()(wave)).mean() > 3
+
+
+@pytest.mark.parametrize("samples, hop", [(1600, 160), (1601, 160), (1759, 160), (1600, 100)])
+def test_number_of_frames(samples, hop):
+    assert LogMel(hop=hop)(torch.zeros(3, samples)).shape == (3, 64, 1 + samples // hop)
+
+
+def test_silence_is_the_logarithm_of_the_floor():
+    found = LogMel()(torch.zeros(1, 1600))
+    torch.testing.assert_close(found, torch.full_like(found, -23 * np.log(2)))
+
+
+def test_bands_above_half_the_rate_are_refused():
+    with pytest.raises(ValueError, match=r"f_max=7800.0 .* 4000.0"):
+        LogMel(sample_rate=8000)
+    with pytest.raises(ValueError, match="f_min=5000"):
+        LogMel(f_min=5000.0, f_max=4000.0)
+
+
+def test_clips_too_short_to_be_reflected_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="512 samples are too short"):
+        compute(np.zeros((2, 512), np.int16), 16000, tmp_path / "logmel.npy", workers=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_holds_every_clip_and_its_statistics(clips, tmp_path):
+    stats = compute(clips, 16000, tmp_path / "logmel.npy", workers=1)
+    found = np.load(tmp_path / "logmel.npy")
+    expected = LogMel()(torch.from_numpy(clips.astype(np.float32) / 32768)).numpy()
+    assert found.dtype == np.float16
+    np.testing.assert_allclose(found, expected, atol=5e-3)
+    whole = found.astype(np.float64)
+    assert stats == pytest.approx({"mean": whole.mean(), "std": whole.std()}, abs=1e-6)
+    assert [p.name for p in tmp_path.iterdir()] == ["logmel.npy"]
+
+
+def test_bytes_do_not_depend_on_the_number_of_workers(clips, tmp_path):
+    one = compute(clips, 16000, tmp_path / "one.npy", workers=1)
+    two = compute(clips, 16000, tmp_path / "two.npy", workers=2)
+    assert one == two
+    assert (tmp_path / "one.npy").read_bytes() == (tmp_path / "two.npy").read_bytes()
+
+
+@pytest.mark.parametrize("rate", [8000, 44100])
+def test_a_tone_keeps_its_band_whatever_the_rate(tmp_path, rate):
+    def peak(rate):
+        tone = np.sin(2 * np.pi * 1000 * np.arange(rate // 2) / rate)
+        compute((tone[None] * 20000).astype(np.int16), rate, tmp_path / f"{rate}.npy", workers=1)
+        mels = np.load(tmp_path / f"{rate}.npy")
+        return mels.shape, mels[0].mean(1).argmax(), mels[0].mean(1).max()
+
+    shape, band, level = peak(16000)
+    other_shape, other_band, other_level = peak(rate)
+    assert shape == other_shape and band == other_band
+    assert other_level == pytest.approx(level, abs=0.05)
