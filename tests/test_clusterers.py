@@ -117,7 +117,7 @@ def test_memory_grows_with_the_points(name):
     assert 0 < model.memory(1000, 50) < model.memory(10000, 50) < 1e9
 
 
-@pytest.mark.parametrize(("n", "d", "bandwidth"), [(300, 2, 1.0), (300, 2, 2.5), (200, 5, 3.0), (200, 10, 4.0)])
+@pytest.mark.parametrize(("n", "d", "bandwidth"), [(300, 2, 1.0), (300, 2, 1.6), (200, 5, 2.0), (200, 10, 4.0)])
 @pytest.mark.parametrize("low", [8, 1], ids=["as shipped", "by products"])
 def test_meanshift_labels_are_scikit_learns(n, d, bandwidth, low, monkeypatch):
     monkeypatch.setattr(meanshift, "LOW", low)
@@ -125,9 +125,8 @@ def test_meanshift_labels_are_scikit_learns(n, d, bandwidth, low, monkeypatch):
     mine, theirs = MeanShift(bandwidth).fit(x), cluster.MeanShift(bandwidth=bandwidth).fit(x)
     assert len(theirs.cluster_centers_) > 1
     assert adjusted_rand_score(mine.labels_, theirs.labels_) == 1
-    np.testing.assert_allclose(
-        np.sort(mine.centres_, axis=0), np.sort(theirs.cluster_centers_, axis=0), atol=1e-3 * bandwidth
-    )
+    ours = mine.centres_[np.lexsort(mine.centres_.T)]
+    np.testing.assert_allclose(ours, theirs.cluster_centers_[np.lexsort(theirs.cluster_centers_.T)], atol=1e-9)
 
 
 @pytest.mark.parametrize("max_iter", [1, 3])
@@ -172,8 +171,7 @@ def test_kmeans_is_as_good_as_scikit_learn(n, d, k):
     theirs = np.mean([cluster.KMeans(k, n_init=10, random_state=seed).fit(x).inertia_ for seed in range(3)])
     mine = KMeans(k).fit(x)
     assert mine.inertia_ <= 1.01 * theirs
-    squared = ((x - mine.centres_[mine.labels_order_] if False else x) ** 2).sum()
-    assert mine.inertia_ < squared
+    assert mine.inertia_ == pytest.approx(((x - mine.centres_[mine.labels_]) ** 2).sum(), rel=1e-3)
 
 
 def test_kmeans_seeds_differ_where_the_data_leave_room():

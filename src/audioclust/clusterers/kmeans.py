@@ -49,7 +49,7 @@ class KMeans:
         return n * d * 8 + n * 200
 
     def fit(self, x: np.ndarray, neighbours: object = None) -> "KMeans":
-        """Set ``labels_`` (n,) int32, ``centres_`` (k, d) and ``inertia_``."""
+        """Set ``labels_`` (n,) int32, ``centres_`` (k, d) in the order of the labels, and ``inertia_``."""
         x = points(x, self.k)
         mean = x.mean(axis=0, dtype=np.float64)
         x = np.ascontiguousarray(x - mean, dtype=np.float32)
@@ -62,7 +62,9 @@ class KMeans:
             centres = race(x, self.k, self.n_init, rng)
         centres, labels, inertia = converge(x, centres, self.max_iter)
         self.labels_, self.inertia_ = by_appearance(labels[:, 0]), float(inertia[0])
-        self.centres_, self.chosen_ = centres[0] + mean, {}
+        # In the order of the labels; a centre without points is left out.
+        first = np.unique(self.labels_, return_index=True)[1]
+        self.centres_, self.chosen_ = centres[0, labels[first, 0]] + mean, {}
         return self
 
 

@@ -43,7 +43,7 @@ class MeanShift:
         return n * d * 48 + n * 100 + 8 * max(BLOCK, 16 * n)
 
     def fit(self, x: np.ndarray, neighbours: object = None) -> "MeanShift":
-        """Set ``labels_`` (n,) int32, ``centres_`` (k, d) and the bandwidth found in ``chosen_``."""
+        """Set ``labels_`` (n,) int32, ``centres_`` (k, d) in their order and the bandwidth found in ``chosen_``."""
         x = points(x).astype(np.float64)
         origin = x.mean(axis=0)
         x -= origin
@@ -52,7 +52,10 @@ class MeanShift:
             bandwidth = _choose(x, self.max_iter)
             self.chosen_ = {"bandwidth": float(f"{bandwidth:.6g}")}
         centres = _modes(x, bandwidth, self.max_iter)
-        self.labels_, self.centres_ = by_appearance(_nearest(x, centres)), centres + origin
+        nearest = _nearest(x, centres)
+        self.labels_ = by_appearance(nearest)
+        first = np.unique(self.labels_, return_index=True)[1]
+        self.centres_ = centres[nearest[first]] + origin
         return self
 
 
