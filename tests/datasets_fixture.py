@@ -34,7 +34,7 @@ def librispeech(root: Path) -> None:
         clip(corpus / subset / reader / chapter / f"{name}.flac")
         (corpus / subset / reader / chapter / f"{reader}-{chapter}.trans.txt").write_text(f"{name} A WORD\n")
     clip(corpus / "test-clean/99/5/99-5-0000.flac")
-    clip(corpus / "test-clean/other-corpus-name.flac")
+    clip(corpus / "test-clean/61-70-0001-cut.flac")
     table = "; comment | with | bars\n;ID |SEX| SUBSET |MINUTES| NAME\n61   | M | test-clean | 8.0 | A B\n"
     (corpus / "SPEAKERS.TXT").write_text(table + "84   | F | dev-clean  | 8.0 | C | D\n")
 

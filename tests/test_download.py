@@ -146,6 +146,7 @@ def test_a_server_that_ignores_the_version_is_found_out(server, tmp_path, monkey
 def test_a_wrong_checksum_names_all_and_keeps_the_others(server, tmp_path):
     good = download.fetch(server.url, SUM, tmp_path / "good.bin")
     expected = "sha256:" + "0" * 64
+    (tmp_path / "bad.bin").write_bytes(b"damaged")
     with pytest.raises(ValueError, match=r"bad\.bin") as caught:
         download.fetch(server.url, expected, tmp_path / "bad.bin")
     for part in (server.url, "0" * 64, SUM.removeprefix("sha256:")):

@@ -1,9 +1,9 @@
 """k-means (Lloyd, 1982) from greedy k-means++ (Arthur and Vassilvitskii, 2007), all restarts in one matrix product.
 
 The restarts share every pass over the data: one product of the points with the centres of all of them. After each few
-passes the worse half of the restarts is dropped. In many dimensions this race is run on a random projection of the
-points, which keeps distances to about a tenth (Johnson and Lindenstrauss, 1984). The winner is run to convergence on
-the points themselves.
+passes the worse half of the restarts is dropped, and the last ones run to convergence. In many dimensions this race is
+run on the leading principal components, found by one round of random projection (Halko, Martinsson and Tropp, 2011),
+and the winner runs to convergence on the points themselves.
 """
 
 from typing import Annotated
@@ -15,9 +15,10 @@ from scipy.sparse import csr_matrix
 
 from audioclust.checks import by_appearance, points
 
-PASSES = 6  # Lloyd passes between two halvings of the restarts
+PASSES = 12  # Lloyd passes between two halvings of the restarts
+FINALISTS = 3  # restarts that are run to convergence
 TOLERANCE = 1e-4  # scikit-learn's: squared movement of the centres, relative to the mean variance of a dimension
-WIDE, SKETCH = 128, 64  # dimensions above which the race is run on a projection, and the projection's
+WIDE, SKETCH = 128, 64  # dimensions above which the race is run on principal components, and how many of them
 ROWS = 2048  # rows of a block: its products stay in the cache
 
 
@@ -55,11 +56,11 @@ class KMeans:
         x = np.ascontiguousarray(x - mean, dtype=np.float32)
         rng = np.random.default_rng(self.random_state)
         if x.shape[1] > WIDE and self.n_init > 1:
-            sketch = x @ rng.standard_normal((x.shape[1], SKETCH), dtype=np.float32)
-            _, labels, _ = lloyd(sketch, _squares(sketch), race(sketch, self.k, self.n_init, rng))
+            sketch = principal(x, SKETCH, rng)
+            _, labels, _ = lloyd(sketch, _squares(sketch), race(sketch, self.k, self.n_init, self.max_iter, rng))
             centres = _means(x, labels[:, 0], self.k)[None]
         else:
-            centres = race(x, self.k, self.n_init, rng)
+            centres = race(x, self.k, self.n_init, self.max_iter, rng)
         centres, labels, inertia = converge(x, centres, self.max_iter)
         self.labels_, self.inertia_ = by_appearance(labels[:, 0]), float(inertia[0])
         # In the order of the labels; a centre without points is left out.
@@ -68,15 +69,25 @@ class KMeans:
         return self
 
 
-def race(x: np.ndarray, k: int, restarts: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the centres (1, k, d) of the restart that stays when the worse half is dropped after each few passes."""
+def principal(x: np.ndarray, dim: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the centred ``x`` (n, d) in about its ``dim`` leading principal axes (n, dim)."""
+    projected = x @ rng.standard_normal((x.shape[1], dim), dtype=np.float32)
+    axes, _ = np.linalg.qr(x.T @ projected)
+    return x @ axes
+
+
+def race(x: np.ndarray, k: int, restarts: int, max_iter: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the best centres (1, k, d) of ``restarts``, whose worse half is dropped after each few passes."""
     squares = _squares(x)
     centres = plus_plus(x, squares, k, restarts, rng)
-    while len(centres) > 1:
+    while len(centres) > FINALISTS:
         for _ in range(PASSES):
             centres, _, inertia = lloyd(x, squares, centres)
-        centres = centres[np.argsort(inertia, kind="stable")[: (len(centres) + 1) // 2]]
-    return centres
+        centres = centres[np.argsort(inertia, kind="stable")[: max(FINALISTS, len(centres) // 2)]]
+    if len(centres) == 1:
+        return centres
+    ends = [converge(x, centres[r : r + 1], max_iter) for r in range(len(centres))]
+    return min(ends, key=lambda end: end[2][0])[0]
 
 
 def converge(x: np.ndarray, centres: np.ndarray, max_iter: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -86,10 +86,7 @@ def _read(file: Path) -> pd.DataFrame:
     if not file.is_file():
         raise FileNotFoundError(f"folder.csv = {file.name}: no such file in {file.parent}")
     try:
-        # utf-8-sig: spreadsheets put a byte order mark before the first column's name
-        table = pd.read_csv(
-            file, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig", index_col=False
-        )
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, skipinitialspace=True, index_col=False)
     except ValueError as error:  # pandas' parser errors and wrong encodings
         raise ValueError(f"{file}: not readable as a UTF-8 table path,label[,group]: {error}") from error
     missing = [column for column in ("path", "label") if column not in table]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from audioclust import weights as published
-from audioclust.nn.audiontt import AudioNTT2020, AudioNTT2022
+from audioclust.nn.audiontt import build, embed
 
 BASE = "https://github.com/nttcslab/byol-a/raw/master/"
 LICENCE = "NTT, evaluation only, no redistribution"
@@ -77,7 +77,7 @@ class BYOLA:
         """Build the network and load its weights."""
         file = published.find(CHECKPOINTS[self.d], "byol_a", self.weights)
         with torch.device("meta"):
-            network = AudioNTT2022(self.d) if self.d == 3072 else AudioNTT2020(self.d)
+            network = build(self.d)
         published.load(network, _own(published.read(file)), file)
         self.network_ = network.eval().to(self.device)
 
@@ -87,20 +87,7 @@ class BYOLA:
 
     def __call__(self, x: np.ndarray, durations: np.ndarray | None = None) -> np.ndarray:
         """Return (b, d) float32 of log-mels (b, 64, t)."""
-        return forward(self, x)
-
-
-def forward(encoder, x: np.ndarray) -> np.ndarray:
-    """Standardise log-mels (b, mels, t) and run them through ``encoder.network_``."""
-    network = encoder.network_
-    if x.shape[1] != 64 or x.shape[2] < network.shortest:
-        raise ValueError(
-            f"log-mels of {x.shape[1]} bands and {x.shape[2]} frames: BYOL-A needs 64 bands (logmel.n_mels) and at "
-            f"least {network.shortest} frames (data.clip_seconds)"
-        )
-    batch = torch.from_numpy((np.asarray(x, dtype=np.float32) - encoder.mean_) / encoder.std_)[:, None]
-    with torch.inference_mode():
-        return network(batch.float().to(encoder.device)).cpu().numpy()
+        return embed(self.network_, x, self.mean_, self.std_)
 
 
 def _own(state: dict) -> dict:

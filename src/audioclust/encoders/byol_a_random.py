@@ -5,8 +5,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from audioclust.encoders.byol_a import forward
-from audioclust.nn.audiontt import AudioNTT2020, AudioNTT2022
+from audioclust.nn.audiontt import build, embed
 
 
 class BYOLARandom:
@@ -31,7 +30,7 @@ class BYOLARandom:
         """Build the network under its own seed; the global generator is left as it was."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.random_state)
-            network = AudioNTT2022(self.d) if self.d == 3072 else AudioNTT2020(self.d)
+            network = build(self.d)
         self.network_ = network.eval().to(self.device)
 
     def normalise_with(self, mean: float, std: float) -> None:
@@ -40,4 +39,4 @@ class BYOLARandom:
 
     def __call__(self, x: np.ndarray, durations: np.ndarray | None = None) -> np.ndarray:
         """Return (b, d) float32 of log-mels (b, 64, t)."""
-        return forward(self, x)
+        return embed(self.network_, x, self.mean_, self.std_)

@@ -4,6 +4,7 @@ Log-mels (b, 1, 64, t) to one vector a clip, max plus mean over time. Parameter 
 checkpoints, so that they load strictly.
 """
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -65,3 +66,26 @@ class AudioNTT2022(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return max_mean(self.frame_embeddings(x))
+
+
+def build(d: int) -> AudioNTT2020 | AudioNTT2022:
+    """Return the network of the published size ``d``: 512, 1024, 2048 (version 1) or 3072 (version 2)."""
+    return AudioNTT2022(d) if d == 3072 else AudioNTT2020(d)
+
+
+def embed(network: AudioNTT2020 | AudioNTT2022, x: np.ndarray, mean: float, std: float) -> np.ndarray:
+    """Return (b, d) float32 of log-mels (b, 64, t) in nats, standardised with the data set's two scalars.
+
+    Raises:
+        ValueError: another number of bands, or too few frames for the poolings.
+    """
+    if x.shape[1] != 64 or x.shape[2] < network.shortest:
+        raise ValueError(
+            f"log-mels of {x.shape[1]} bands and {x.shape[2]} frames: BYOL-A needs 64 bands (logmel.n_mels) and at "
+            f"least {network.shortest} frames (data.clip_seconds)"
+        )
+    # Clips of one constant value have no deviation.
+    batch = torch.from_numpy((np.asarray(x, dtype=np.float32) - mean) / max(std, 1e-6))[:, None]
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        return network(batch.float().to(device)).cpu().numpy()
