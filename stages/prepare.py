@@ -24,11 +24,12 @@ def main() -> None:
 
 
 def _recordings(dataset, root: Path, section: dict):
-    """List the recordings; where they are not there and the set can be fetched (or rendered), fetch it first."""
+    """List the recordings; where a folder lacks them and the set can be fetched (or rendered), do that first."""
     try:
         return dataset.recordings(root, **accepted(dataset.recordings, section))
     except FileNotFoundError:
-        if not hasattr(dataset, "download"):
+        # A folder that does not exist is a slip of the pen, not a wish for gigabytes.
+        if not hasattr(dataset, "download") or not root.is_dir():
             raise
     dataset.download(root, **accepted(dataset.download, section))
     return dataset.recordings(root, **accepted(dataset.recordings, section))

@@ -117,7 +117,7 @@ def test_memory_grows_with_the_points(name):
     assert 0 < model.memory(1000, 50) < model.memory(10000, 50) < 1e9
 
 
-@pytest.mark.parametrize(("n", "d", "bandwidth"), [(300, 2, 1.0), (300, 2, 1.6), (200, 5, 2.0), (200, 10, 4.0)])
+@pytest.mark.parametrize(("n", "d", "bandwidth"), [(300, 2, 1.0), (300, 2, 0.6), (200, 5, 2.0), (200, 10, 4.0)])
 @pytest.mark.parametrize("low", [8, 1], ids=["as shipped", "by products"])
 def test_meanshift_labels_are_scikit_learns(n, d, bandwidth, low, monkeypatch):
     monkeypatch.setattr(meanshift, "LOW", low)

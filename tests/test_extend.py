@@ -29,7 +29,8 @@ def download(root: Path, *, count: int = 8) -> None:
     for pitch in (300, 3000):
         for i in range(count):
             t = np.arange(8000) / 8000
-            soundfile.write(root / f"tones/{pitch}_{i}.wav", 0.3 * np.sin(2 * np.pi * pitch * t) + rng.normal(0, .01, 8000), 8000)
+            x = 0.3 * np.sin(2 * np.pi * pitch * t) + rng.normal(0, .01, 8000)
+            soundfile.write(root / f"tones/{pitch}_{i}.wav", x, 8000)
 ''',
     "encoders/band_mean.py": '''
 """Mean of each band."""

@@ -54,7 +54,7 @@ def embed(
     where = _device(device, registry.get("encoders", encoder))
     job = (encoder, tuple(sorted((k, _hashable(v)) for k, v in section.items())), where, seed, tuple(stats))
     first = _built(*job)  # weights are looked for here, before any work
-    path = source[first.input]
+    path = source[first.input].absolute()  # worker processes may be older than the working folder
     n = len(np.load(path, mmap_mode="r"))
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_suffix(".part.npy")

@@ -70,6 +70,8 @@ def prepare(
         "rate": sample_rate, "policy": channels, "samples": round(clip_seconds * sample_rate), "long": long,
         "min_seconds": min_seconds,
     }  # fmt: skip
+    # Worker processes may be older than the working folder.
+    root, scratch = root.absolute(), scratch.absolute()
     scratch.mkdir(parents=True, exist_ok=True)
     shards = [table.iloc[i : i + SHARD] for i in range(0, len(table), SHARD)]
     run = joblib.delayed(_shard)

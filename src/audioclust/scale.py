@@ -6,7 +6,7 @@ import numpy as np
 
 
 def scale(x: np.ndarray, how: Literal["none", "standardise", "l2"]) -> np.ndarray:
-    """Return ``x`` (n, d) as float32: untouched, each dimension to zero mean and unit variance, or each row to length 1.
+    """Return ``x`` (n, d) as float32: untouched, each dimension to zero mean and unit variance, or rows of length 1.
 
     Dimensions without variance (dead ReLUs) and rows of zeros stay zero.
     """

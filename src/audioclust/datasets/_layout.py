@@ -16,7 +16,7 @@ def find(root: Path, marker: str, names: tuple[str, ...], corpus: str) -> Path:
             return folder
     below = f" nor in its {', '.join(names)}" if names else ""
     raise FileNotFoundError(
-        f"{corpus}: no {marker} in {root}{below}; set data.root to the corpus' folder, or to an empty one to fetch it into"
+        f"{corpus}: no {marker} in {root}{below}; set data.root to the corpus' folder, or to an empty one to fetch it"
     )
 
 

@@ -19,7 +19,7 @@ class TSNE:
 
     Args:
         dim: dimensions of the map.
-        perplexity: effective number of neighbours; lowered to (n - 1) / 3 where there are fewer points (``perplexity_``).
+        perplexity: effective number of neighbours; at most (n - 1) / 3 (``perplexity_``).
         iterations: of gradient descent, the first 250 of them with early exaggeration.
         jobs: threads of openTSNE. They change its result, so the number is a parameter and never "all".
         random_state: seeds the jitter around the principal components that the map starts from.
