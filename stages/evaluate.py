@@ -14,6 +14,7 @@ from params import EVALUATE_SUPPLIED, Params, run
 from paths import CLIPS, COSTS, EMBEDDINGS, LABELS, LOGMEL, METRICS, PLOTS, REDUCED
 
 REFERENCE = "docs/reference_table.csv"
+PAGE_ROWS = 5000
 
 
 def main() -> None:
@@ -61,12 +62,17 @@ def _draw(result: pd.DataFrame, rows: pd.DataFrame, cells: list, clips: pd.DataF
         plots.clip_map(
             xy, values.to_numpy(), f"{view} of {best['encoder']}, coloured by {what}", PLOTS / f"map_{what}.png"
         )
-    plots.map_rows(xy, shown).to_csv(PLOTS / "map.csv", index=False)
     plots.confusion(clips["label"].to_numpy(), clusters, PLOTS / "confusion.png", name)
-    plots.confusion_rows(clips["label"].to_numpy(), clusters).to_csv(PLOTS / "confusion.csv", index=False)
+    # The rows travel inside the page of `dvc plots show`, so there are never more than it can draw.
+    few = np.sort(np.random.default_rng(0).permutation(len(clips))[:PAGE_ROWS])
+    plots.confusion_rows(clips["label"].to_numpy()[few], clusters[few]).to_csv(PLOTS / "confusion.csv", index=False)
     plots.bars(result, PLOTS / "bars.png")
     plots.bars_rows(result).to_csv(PLOTS / "bars.csv", index=False)
-    plots.examples(np.load(LOGMEL / "logmel.npy", mmap_mode="r"), clips["label"].to_numpy(), PLOTS / "examples.png")
+    stats = json.loads((LOGMEL / "stats.json").read_text())
+    axes = {"hop_seconds": stats["hop_seconds"], "mel_hz": np.array(stats["mel_hz"])}
+    plots.examples(
+        np.load(LOGMEL / "logmel.npy", mmap_mode="r"), clips["label"].to_numpy(), PLOTS / "examples.png", **axes
+    )
 
 
 if __name__ == "__main__":

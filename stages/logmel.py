@@ -17,6 +17,7 @@ def main() -> None:
     LOGMEL.mkdir(parents=True, exist_ok=True)
     with costs.measured() as cost:
         stats = compute(audio, rate, LOGMEL / "logmel.npy", **section)
+    stats |= LogMel(**section).axes()
     (LOGMEL / "stats.json").write_text(json.dumps(stats, indent=1, sort_keys=True) + "\n")
     costs.write(COSTS, "logmel", [cost])
 

@@ -7,7 +7,7 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
 from audioclust import registry
-from audioclust.clusterers import meanshift
+from audioclust.clusterers import dbscan, meanshift
 from audioclust.clusterers.agglomerative import Agglomerative
 from audioclust.clusterers.dbscan import DBSCAN
 from audioclust.clusterers.kmeans import KMeans
@@ -154,15 +154,40 @@ def test_agglomerative_is_scikit_learns(linkage, d, seed):
         assert adjusted_rand_score(Agglomerative(k, linkage).fit(x).labels_, theirs) == 1
 
 
-@pytest.mark.parametrize("eps", [0.3, 0.8, 3.0])
-@pytest.mark.parametrize("min_samples", [1, 5])
-def test_dbscan_is_scikit_learns_at_a_given_eps(eps, min_samples):
-    x = overlapping(300, 2)
+@pytest.mark.parametrize(("d", "eps"), [(2, 0.3), (2, 0.8), (2, 3.0), (12, 2.5), (12, 4.0)])
+@pytest.mark.parametrize("min_samples", [1, 2, 5, 12, 400])
+def test_dbscan_is_scikit_learns_at_a_given_eps(d, eps, min_samples):
+    x = overlapping(300, d)
     theirs = cluster.DBSCAN(eps=eps, min_samples=min_samples).fit(x).labels_
     mine = DBSCAN(eps, min_samples).fit(x)
     np.testing.assert_array_equal(mine.labels_ == -1, theirs == -1)
     assert adjusted_rand_score(mine.labels_, theirs) == 1
     assert mine.chosen_ == {}
+
+
+@pytest.mark.parametrize("d", [2, 12])
+@pytest.mark.parametrize("min_samples", [1, 3, 5])
+def test_dbscan_is_scikit_learns_on_every_step_of_the_ladder(d, min_samples, monkeypatch):
+    """One pass over the pairs gives the labels at every eps, border points included."""
+    x, seen = overlapping(300, d), {}
+    monkeypatch.setattr(
+        dbscan, "best_scale", lambda ladder, labels_at, _: seen.update({e: labels_at(e) for e in ladder}) or ladder[0]
+    )
+    DBSCAN(min_samples=min_samples).fit(x)
+    assert len(seen) == len(dbscan.LADDER)
+    for eps, labels in seen.items():
+        theirs = cluster.DBSCAN(eps=eps, min_samples=min_samples).fit(x).labels_
+        np.testing.assert_array_equal(labels == -1, theirs == -1)
+        assert adjusted_rand_score(labels, theirs) == 1
+
+
+@pytest.mark.parametrize("n_dimensions", [2, 9])
+def test_dbscan_counts_points_at_exactly_eps(n_dimensions):
+    grid = np.stack(np.meshgrid(np.arange(8.0), np.arange(8.0)), axis=-1).reshape(-1, 2)
+    x = np.pad(grid, ((0, 0), (0, n_dimensions - 2))).astype(np.float32)
+    for min_samples in (3, 4, 5):
+        theirs = cluster.DBSCAN(eps=1.0, min_samples=min_samples).fit(x).labels_
+        np.testing.assert_array_equal(DBSCAN(1.0, min_samples).fit(x).labels_, theirs)
 
 
 @pytest.mark.parametrize(("n", "d", "k"), [(600, 2, 9), (500, 30, 9), (400, 300, 20)])
@@ -195,6 +220,7 @@ def test_the_scale_found_grows_with_the_data_and_is_what_the_labels_come_from(na
     large = make(name).fit(x * 1024)
     assert large.chosen_[key] == pytest.approx(1024 * model.chosen_[key], rel=1e-4)
     np.testing.assert_array_equal(model.labels_, large.labels_)
+    np.testing.assert_array_equal(make(name, **model.chosen_).fit(x).labels_, model.labels_)
 
 
 @pytest.mark.parametrize("name", ["dbscan", "meanshift"])

@@ -94,12 +94,6 @@ def test_texts_of_users_are_not_read_as_mathematics(tmp_path):
     assert (tmp_path / "map.png").is_file()
 
 
-def test_map_rows_keep_the_order_of_clips():
-    rows = plots.map_rows(XY, {"label": pd.Series(LABELS), "cluster": pd.Series(CLUSTERS, index=CLUSTERS)})
-    assert list(rows) == ["x", "y", "label", "cluster"] and list(rows["cluster"]) == list(CLUSTERS)
-    assert np.abs(rows["x"] - XY[:, 0]).max() < 1e-3 and "-0.0," not in rows.to_csv()
-
-
 def test_confusion_stands_on_the_diagonal():
     found, matched = plots.confusion_table(LABELS, CLUSTERS)
     assert list(found.index) == ["cat", "cow", "dog"] and list(found.columns) == ["5", "7", "2", "noise"]

@@ -42,7 +42,7 @@ class LogMel(torch.nn.Module):
             raise ValueError(
                 f"f_max={f_max} must lie above f_min={f_min} and not above half the sample rate, {sample_rate / 2}"
             )
-        self.sample_rate, self.n_fft = sample_rate, n_fft
+        self.sample_rate, self.n_fft, self.hop = sample_rate, n_fft, hop
         self.mel = MelSpectrogram(
             sample_rate,
             n_fft,
@@ -54,6 +54,13 @@ class LogMel(torch.nn.Module):
             norm="slaney" if mel_scale == "slaney" else None,
             mel_scale=mel_scale,
         )
+
+    def axes(self) -> dict[str, Any]:
+        """Return what a picture's axes need: "hop_seconds" and "mel_hz", the centre of each band in Hz."""
+        filters = self.mel.mel_scale.fb.double()  # (n_fft // 2 + 1, n_mels)
+        hertz = torch.linspace(0, self.sample_rate / 2, len(filters), dtype=torch.float64)
+        centres = hertz @ filters / filters.sum(0).clamp_min(1e-12)
+        return {"hop_seconds": self.hop / self.sample_rate, "mel_hz": [round(float(c), 1) for c in centres]}
 
     def forward(self, wave: torch.Tensor) -> torch.Tensor:
         if wave.shape[-1] <= self.n_fft // 2:

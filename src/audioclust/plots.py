@@ -100,12 +100,6 @@ def _handles(looks: Mapping[str, tuple[str, str]]) -> list[Line2D]:
     ]
 
 
-def map_rows(xy: np.ndarray, shown: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """Return the map as a table: x and y of each clip (n, 2) and one column a colouring."""
-    xy = np.asarray(xy, dtype=np.float64).round(3) + 0.0  # no -0.0
-    return pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1]} | {name: np.asarray(values) for name, values in shown.items()})
-
-
 def confusion_table(labels: np.ndarray, clusters: np.ndarray) -> tuple[pd.DataFrame, dict[str, str]]:
     """Return the counts, classes by clusters, and which class each matched cluster goes by.
 

@@ -1,16 +1,24 @@
-"""DBSCAN (Ester et al., 1996) by scikit-learn, with eps found from the data."""
+"""DBSCAN (Ester et al., 1996), with eps found from the data; one pass over the pairs serves all candidates for eps.
+
+A point is core as soon as eps reaches its (min_samples - 1)-th neighbour, and two core points are joined as soon as eps
+reaches their distance. So each pair belongs to the first step of a ladder of eps at which both hold, and joins the two
+there; what is joined stays joined on the steps above. No list of pairs is kept: the memory is O(n). A point that is not
+core has all its neighbours within eps among its min_samples - 2 nearest, so the neighbour graph settles the borders.
+"""
 
 from typing import Annotated, Literal
 
+import numba
 import numpy as np
 from pydantic import Field
-from sklearn.cluster import DBSCAN as Reference
 
 from audioclust.checks import by_appearance, points
 from audioclust.neighbours import Neighbours
 from audioclust.selection import best_scale
 
 LADDER = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+LOW = 8  # dimensions up to which a loop over pairs beats matrix products
+BLOCK = 1 << 20  # products held at a time
 
 
 class DBSCAN:
@@ -18,7 +26,7 @@ class DBSCAN:
 
     Args:
         eps: radius; "auto" judges (``audioclust.selection``) the quantiles ``LADDER`` of the distance to the
-            ``min_samples``-th neighbour: at quantile q a share q of the points is dense.
+            ``min_samples``-th point, itself among them: at quantile q a share q of the points is dense.
         min_samples: points within eps, the point itself among them, that make it a core point.
     """
 
@@ -33,20 +41,165 @@ class DBSCAN:
 
     @staticmethod
     def memory(n: int, d: int) -> int:
-        """Return the estimated peak in bytes: the neighbours within eps, some hundreds a point."""
-        return n * (d * 8 + 8 * min(n, 1000))
+        """Return the estimated peak in bytes."""
+        return n * (d * 24 + 4 * len(LADDER) + 200) + 8 * max(BLOCK, 16 * n)
 
     def fit(self, x: np.ndarray, neighbours: Neighbours | None = None) -> "DBSCAN":
         """Set ``labels_`` (n,) int32, -1 for noise, and the eps found in ``chosen_``."""
-        x = points(x)
-        eps, self.chosen_ = self.eps, {}
+        x = points(x).astype(np.float64)
+        x -= x.mean(axis=0)
+        self.chosen_ = {}
+        k = min(max(self.min_samples - 1, 1), len(x) - 1)
+        near = (neighbours or Neighbours(x)).query(k)[1] if k else np.empty((len(x), 0), np.int32)
+        near_squared = _squared(x, near)
+        reach = self._reach(near_squared)
+        ladder = np.array([self.eps], float) if self.eps != "auto" else _ladder(np.sqrt(near_squared))
+        steps, core = ladder**2, np.searchsorted(ladder**2, reach)
+        parents = join(x, steps, core)
+
+        def labels_at(eps: float) -> np.ndarray:
+            step = int(np.searchsorted(ladder, eps))
+            return _labels(parents[step], core <= step, near, near_squared <= steps[step])
+
+        eps = self.eps
         if eps == "auto":
-            k = min(max(self.min_samples - 1, 1), len(x) - 1)
-            distances = (neighbours or Neighbours(x)).query(k)[0][:, -1] if len(x) > 1 else np.ones(1)
-            eps = best_scale(np.quantile(distances, LADDER), lambda value: self._labels(x, value), x)
-            self.chosen_ = {"eps": float(f"{eps:.6g}")}
-        self.labels_ = by_appearance(self._labels(x, eps))
+            eps = best_scale(ladder, labels_at, x)
+            self.chosen_ = {"eps": eps}
+        self.labels_ = by_appearance(labels_at(eps))
         return self
 
-    def _labels(self, x: np.ndarray, eps: float) -> np.ndarray:
-        return Reference(eps=eps, min_samples=self.min_samples).fit(x).labels_
+    def _reach(self, near_squared: np.ndarray) -> np.ndarray:
+        """Return the squared eps (n,) from which on each point is core."""
+        n, k = near_squared.shape
+        if self.min_samples == 1:
+            return np.zeros(n)
+        return np.full(n, np.inf) if self.min_samples > k + 1 else near_squared.max(axis=1)
+
+
+def _ladder(distances: np.ndarray) -> np.ndarray:
+    """Return the candidates for eps, rising and above zero; 1 where all points coincide.
+
+    They are rounded as the table shows them, so that the number in the table gives the same labels again, and upwards,
+    so that the pair that a candidate was measured on is within it.
+    """
+    farthest = distances.max(axis=1) if distances.size else np.zeros(1)
+    found = np.unique([float(f"{value * (1 + 1e-5):.6g}") for value in np.quantile(farthest, LADDER)])
+    return found[found > 0] if found[-1] > 0 else np.ones(1)
+
+
+def _squared(x: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Return the squared distances (n, k) of ``x`` (n, d) to its neighbours ``near`` (n, k), in float64."""
+    columns = [((x - x[near[:, j]]) ** 2).sum(axis=1) for j in range(near.shape[1])]
+    return np.stack(columns, axis=1) if columns else np.empty(near.shape)
+
+
+def _labels(parents: np.ndarray, core: np.ndarray, near: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """Return labels (n,): a core point's first relative, the first one of a border point's core neighbours, or -1."""
+    n = len(parents)
+    candidates = np.where(within & core[near], parents[near], n).min(axis=1, initial=n)
+    labels = np.where(core, parents, candidates)
+    return np.where(labels == n, -1, labels)
+
+
+def join(x: np.ndarray, steps: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """Return each point's first relative (s, n) at each of the squared ``steps`` (s,).
+
+    Args:
+        x: (n, d) float64, centred.
+        steps: rising squares of eps.
+        core: (n,) the step from which on a point is core.
+    """
+    parents = np.tile(np.arange(len(x), dtype=np.int32), (len(steps), 1))
+    (_join_pairs if x.shape[1] <= LOW else _join_products)(x, steps, core, parents)
+    _rise(parents)
+    return parents
+
+
+def _join_pairs(x: np.ndarray, steps: np.ndarray, core: np.ndarray, parents: np.ndarray) -> None:
+    """Join the points of few dimensions: each looks at those that follow it within reach along the first one."""
+    order = np.argsort(x[:, 0], kind="stable")
+    columns = np.ascontiguousarray(x[order].T)
+    last = np.searchsorted(columns[0], columns[0] + np.sqrt(steps[-1]) * (1 + 1e-9), side="right")
+    _scan_pairs(columns, order, last, steps, core, parents)
+
+
+def _join_products(x: np.ndarray, steps: np.ndarray, core: np.ndarray, parents: np.ndarray) -> None:
+    """Join the points of many dimensions: float32 products find the pairs within reach, differences measure them."""
+    n, d = x.shape
+    single, squares = x.astype(np.float32), np.einsum("ij,ij->i", x, x)
+    # What rounding may do to a squared distance: d + 4 roundings of float32, of numbers as large as both squares.
+    doubt = (d + 4) * 2.0**-23 * 2 * squares.max()
+    block = max(16, BLOCK // n)
+    for start in range(0, n, block):
+        products = single[start : start + block] @ single[start:].T
+        _scan_products(products, start, x, squares, steps[-1] + doubt, steps, core, parents)
+
+
+@numba.njit(nogil=True, cache=True)
+def _scan_pairs(columns, order, last, steps, core, parents):
+    d, n = columns.shape
+    squared = np.empty(n)
+    for a in range(n):
+        size = last[a] - a
+        squared[:size] = 0
+        for j in range(d):
+            column, centre = columns[j, a : a + size], columns[j, a]
+            for b in range(size):
+                step = column[b] - centre
+                squared[b] += step * step
+        for b in range(1, size):
+            if squared[b] <= steps[-1]:
+                _join(parents, core, steps, order[a], order[a + b], squared[b])
+
+
+@numba.njit(nogil=True, cache=True)
+def _scan_products(products, start, x, squares, limit, steps, core, parents):
+    for a in range(len(products)):
+        i, product = start + a, products[a]
+        half = 0.5 * (squares[i] - limit)
+        for b in range(a + 1, len(product)):
+            if product[b] >= half + 0.5 * squares[start + b]:
+                squared = 0.0
+                for j in range(x.shape[1]):
+                    step = x[i, j] - x[start + b, j]
+                    squared += step * step
+                _join(parents, core, steps, i, start + b, squared)
+
+
+@numba.njit(nogil=True, cache=True)
+def _join(parents, core, steps, i, j, squared):
+    """Join ``i`` and ``j`` at the first step at which both are core and within eps of each other, if there is one."""
+    level = max(core[i], core[j])
+    while level < len(steps) and squared > steps[level]:
+        level += 1
+    if level < len(steps):
+        _unite(parents[level], i, j)
+
+
+@numba.njit(nogil=True, cache=True)
+def _unite(parent, i, j):
+    """Hang the later of two roots below the earlier one: a root is the first point of its cluster."""
+    one, other = _root(parent, i), _root(parent, j)
+    if one < other:
+        parent[other] = one
+    else:
+        parent[one] = other
+
+
+@numba.njit(nogil=True, cache=True)
+def _root(parent, i):
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@numba.njit(nogil=True, cache=True)
+def _rise(parents):
+    """Carry what is joined at each step to the steps above, and point everything at its root."""
+    for level in range(len(parents)):
+        for i in range(parents.shape[1]):
+            if level > 0:
+                _unite(parents[level], i, parents[level - 1, i])
+        for i in range(parents.shape[1]):
+            parents[level, i] = _root(parents[level], i)

@@ -50,7 +50,7 @@ class MeanShift:
         bandwidth, self.chosen_ = self.bandwidth, {}
         if bandwidth == "auto":
             bandwidth = _choose(x, self.max_iter)
-            self.chosen_ = {"bandwidth": float(f"{bandwidth:.6g}")}
+            self.chosen_ = {"bandwidth": bandwidth}
         centres = _modes(x, bandwidth, self.max_iter)
         nearest = _nearest(x, centres)
         self.labels_ = by_appearance(nearest)
@@ -65,7 +65,8 @@ def _choose(x: np.ndarray, max_iter: int) -> float:
     distances.sort(axis=1)
     # At least the nearest other point, at rank 1: rank 0 is the point itself.
     ranks = [min(max(int(q * len(sample)), 1), len(sample) - 1) for q in LADDER]
-    ladder = [float(distances[:, rank].mean()) for rank in ranks]
+    # Rounded as the table shows it, so that the number in the table gives these labels again.
+    ladder = [float(f"{distances[:, rank].mean():.6g}") for rank in ranks]
     return best_scale(ladder, lambda value: _nearest(sample, _modes(sample, value, max_iter)), sample)
 
 
@@ -98,7 +99,7 @@ def _apart(means, radius):
 
 
 def _shift(x: np.ndarray, bandwidth: float, max_iter: int) -> tuple[np.ndarray, np.ndarray]:
-    """Move every point uphill until it moves by less than 1e-3 bandwidths; return distinct ends (m, d), their counts."""
+    """Move every point until it moves by less than 1e-3 bandwidths; return distinct ends (m, d) and their counts."""
     move = (_Pairs if x.shape[1] <= LOW else _Products)(x, bandwidth)
     active, done, weights = _distinct(x), [], []
     for step in range(max_iter + 1):
@@ -116,7 +117,7 @@ def _shift(x: np.ndarray, bandwidth: float, max_iter: int) -> tuple[np.ndarray, 
 
 
 def _distinct(seeds: np.ndarray) -> np.ndarray:
-    """Drop seeds (m, d) that met another one; one that is missed, because a stranger stands between, costs only time."""
+    """Drop seeds (m, d) that met another; one missed, because a stranger stands between, costs only time."""
     ordered = seeds[np.argsort(seeds[:, 0], kind="stable")]
     fresh = np.ones(len(ordered), bool)
     fresh[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
@@ -186,6 +187,7 @@ class _Products:
         self.x, self.bandwidth = x, bandwidth
         self.single = np.ascontiguousarray(x.T, dtype=np.float32)
         self.squares = np.einsum("ij,ij->i", x, x)
+        self.half = (0.5 * self.squares).astype(np.float32)
         self.whole, self.unit = _whole(x)
 
     def __call__(self, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -193,44 +195,59 @@ class _Products:
         n, d = self.x.shape
         sums, counts = np.empty(seeds.shape, np.int64), np.empty(len(seeds), np.int64)
         squares = np.einsum("ij,ij->i", seeds, seeds)
-        # What rounding may do to a squared distance: d + 4 roundings of float32, of numbers as large as both squares.
-        doubt = (d + 4) * 2.0**-23 * (squares + self.squares.max())
+        # With half the squares, within reach means: half_square - product <= limit. What rounding may do to that:
+        # d + 4 roundings of float32, of numbers as large as both squares.
+        limits = 0.5 * (self.bandwidth**2 - squares)
+        doubt = (d + 4) * 2.0**-24 * (squares + self.squares.max() + self.bandwidth**2)
         total = self.whole.sum(axis=0)
         block = max(16, BLOCK // n)
         for start in range(0, len(seeds), block):
             rows = slice(start, start + block)
-            products = seeds[rows].astype(np.float32) @ self.single
-            offsets = (squares[rows], self.squares, doubt[rows])
-            _sum_products(
-                products, self.x, self.whole, seeds[rows], *offsets, self.bandwidth**2, total, sums[rows], counts[rows]
-            )
+            gaps = seeds[rows].astype(np.float32) @ self.single
+            np.subtract(self.half, gaps, out=gaps)
+            bounds = np.stack([limits[rows] - doubt[rows], limits[rows], limits[rows] + doubt[rows]], axis=1)
+            bounds = bounds.astype(np.float32)
+            _settle(gaps, self.x, seeds[rows], bounds, self.bandwidth**2)
+            _sum_within(gaps, bounds, self.whole, total, sums[rows], counts[rows])
         return sums * self.unit / counts[:, None], counts
 
 
 @numba.njit(nogil=True, cache=True)
-def _sum_products(products, x, whole, seeds, seed_squares, squares, doubt, radius, total, sums, counts):
-    """Fill ``sums`` (b, d) of ``whole`` (n, d) over the points within each seed's squared radius, and ``counts``."""
-    n, d = x.shape
-    inside, outside = np.empty(n + 1, np.int32), np.empty(n + 1, np.int32)
+def _settle(gaps, x, seeds, bounds, radius):
+    """Replace the gaps (b, n) between the outer ``bounds`` (b, 3) by one that the middle one tells right."""
     for s in range(len(seeds)):
-        count, near, product = 0, doubt[s], products[s]
-        limit = radius - seed_squares[s]
-        for i in range(n):
-            excess = squares[i] - 2 * np.float64(product[i]) - limit
-            if abs(excess) <= near:
-                excess = -radius
-                for j in range(d):
+        row, low, high = gaps[s], bounds[s, 0], bounds[s, 2]
+        close = 0
+        for i in range(len(row)):
+            close += (row[i] >= low) & (row[i] <= high)
+        if close == 0:
+            continue
+        for i in range(len(row)):
+            if low <= row[i] <= high:
+                squared = 0.0
+                for j in range(x.shape[1]):
                     step = x[i, j] - seeds[s, j]
-                    excess += step * step
-            # Written to both lists, counted in one: no branch to guess.
-            inside[count] = i
-            outside[i - count] = i
-            count += excess <= 0
+                    squared += step * step
+                row[i] = -np.inf if squared <= radius else np.inf
+
+
+@numba.njit(nogil=True, cache=True)
+def _sum_within(gaps, bounds, whole, total, sums, counts):
+    """Fill ``sums`` (b, d) of ``whole`` (n, d) over the points whose gap is within the bound, and ``counts`` (b,)."""
+    n = gaps.shape[1]
+    rows = np.empty(n + 1, np.int32)
+    for s in range(len(gaps)):
+        row, limit = gaps[s], bounds[s, 1]
+        count = 0
+        for i in range(n):
+            count += row[i] <= limit
         counts[s] = count
-        if 2 * count <= n:
-            sums[s] = _total(whole, inside[:count])
-        else:
-            sums[s] = total - _total(whole, outside[: n - count])
+        fewer, listed = 2 * count <= n, 0
+        for i in range(n):
+            # Written always, counted where it belongs: no branch to guess.
+            rows[listed] = i
+            listed += (row[i] <= limit) == fewer
+        sums[s] = _total(whole, rows[:listed]) if fewer else total - _total(whole, rows[:listed])
 
 
 @numba.njit(nogil=True, cache=True)

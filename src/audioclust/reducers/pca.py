@@ -23,6 +23,8 @@ class PCA:
         """Return (n, dim_) float32 of ``x`` (n, d)."""
         n, d = x.shape
         self.dim_ = min(self.dim, max(n - 1, 1), d)
+        if np.ptp(x, axis=0).max() == 0:
+            return np.zeros((n, self.dim_), np.float32)  # all points are one
         # The covariance is d x d: cheaper than singular values as soon as there are more points than dimensions.
         solver = "covariance_eigh" if n > d else "full"
         return Components(self.dim_, svd_solver=solver).fit_transform(np.asarray(x, np.float64)).astype(np.float32)
