@@ -1,5 +1,7 @@
 """Every clusterer on the same few inputs, and each of our own kernels beside scikit-learn."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn import cluster
@@ -93,8 +95,7 @@ def test_few_points(name):
 def test_one_cluster_and_as_many_as_points(name):
     x = blobs(12)[0]
     assert (make(name, k=1).fit(x).labels_ == 0).all()
-    if name != "spectral":  # n eigenvectors of n points: scikit-learn's solver stops at n - 1
-        np.testing.assert_array_equal(np.sort(make(name, k=12).fit(x).labels_), np.arange(12))
+    np.testing.assert_array_equal(np.sort(make(name, k=12).fit(x).labels_), np.arange(12))
 
 
 @pytest.mark.parametrize("name", sorted(WITH_K))
@@ -202,6 +203,26 @@ def test_kmeans_is_as_good_as_scikit_learn(n, d, k):
 def test_kmeans_seeds_differ_where_the_data_leave_room():
     x = np.random.default_rng(0).uniform(size=(300, 3)).astype(np.float32)
     assert adjusted_rand_score(KMeans(12, 1, 2).fit(x).labels_, KMeans(12, 1, 2, random_state=1).fit(x).labels_) < 1
+
+
+@pytest.mark.parametrize(("n", "d", "box"), [(250, 6, 2.5), (600, 6, 2.5), (600, 2, 4.0), (600, 6, 20.0)])
+def test_spectral_is_scikit_learns(n, d, box):
+    """With few points, many, and (box 20) a graph in as many parts as there are clusters."""
+    x = blobs(n, d, k=5, box=box)[0]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Graph is not fully connected")
+        # scikit-learn counts the point itself as its first neighbour.
+        theirs = cluster.SpectralClustering(5, affinity="nearest_neighbors", n_neighbors=11, random_state=0).fit(x)
+    assert adjusted_rand_score(Spectral(5).fit(x).labels_, theirs.labels_) > 0.99
+
+
+def test_spectral_finds_fewer_and_more_clusters_than_the_graph_has_parts():
+    x, truth = blobs(700, 3, k=7, box=60.0)
+    assert adjusted_rand_score(Spectral(7).fit(x).labels_, truth) == 1
+    assert len(np.unique(Spectral(12).fit(x).labels_)) == 12
+    few = Spectral(3).fit(x).labels_
+    assert len(np.unique(few)) == 3
+    assert all(len(np.unique(few[truth == t])) == 1 for t in range(7))
 
 
 def test_spectral_separates_what_k_means_cannot():

@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 # What only reads parameters, finds files and keeps the books carries no result; an edit there reruns nothing.
-BOOKKEEPING = {"registry", "costs", "labels"}
+BOOKKEEPING = {"registry", "costs", "labels", "threads"}
 ITEMS = {"embed": ("encoders",), "reduce": ("reducers",), "baseline": ("clusterers",), "prepare": ("datasets",)}
 
 

@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal, NamedTuple
 import joblib
 import numpy as np
 from pydantic import Field
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from audioclust import costs, registry
 from audioclust.neighbours import Neighbours
 from audioclust.spaces import Space
+from audioclust.threads import one_thread
 
 
 def baseline(
@@ -54,7 +54,7 @@ def baseline(
     tasks = (task(kind, section, spaces[r], r, s, seed, limit, scratch) for r, s, seed in runs)
     # Threads: the kernels release the interpreter lock, and processes would each import and copy everything.
     parallel = joblib.Parallel(n_jobs=workers, require="sharedmem", return_as="generator")
-    with threadpool_limits(1):
+    with one_thread():
         results = dict(zip(runs, tqdm(parallel(tasks), total=len(runs), desc=clusterer, unit="cell"), strict=True))
     cells = [
         {"reducer": r, "clusterer": clusterer, "seed": seed, **results[run].found} for (r, seed), run in wanted.items()

@@ -15,6 +15,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from audioclust import registry
+from audioclust.threads import one_thread
 
 SHARD = 64  # clips a task; fixed, because the make-up of a batch decides the last bit of a float sum
 
@@ -94,7 +95,8 @@ def _shard(job: tuple, path: Path, start: int, stop: int, rate: int, durations: 
         if encoder.input == "waveform":
             x = _resampled(x / 32768.0, rate, encoder.sample_rate)
         seconds = durations[i : i + batch]
-        rows.append(np.asarray(encoder(x, seconds), dtype=np.float32))
+        with one_thread():
+            rows.append(np.asarray(encoder(x, seconds), dtype=np.float32))
     return np.concatenate(rows)
 
 

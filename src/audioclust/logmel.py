@@ -16,6 +16,8 @@ from pydantic import Field
 from torchaudio.transforms import MelSpectrogram
 from tqdm import tqdm
 
+from audioclust.threads import one_thread
+
 EPS = float(np.finfo(np.float32).eps)
 SHARD = 128  # clips a task; fixed, so that the statistics add up in one order whatever the number of workers
 
@@ -106,6 +108,6 @@ def _shard(audio: np.ndarray, rate: int, transform: LogMel) -> np.ndarray:
         import soxr
 
         wave = np.stack([soxr.resample(row, rate, transform.sample_rate, quality="HQ") for row in wave])
-    with torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         # Clip by clip: at one thread a clip's spectra stay in the cache, a batch's do not.
         return np.stack([transform(torch.from_numpy(row[None]))[0].numpy() for row in wave]).astype(np.float16)

@@ -4,13 +4,13 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from audioclust import registry
 from audioclust.neighbours import Neighbours
 from audioclust.scale import scale as scaled
 from audioclust.spaces import Space
+from audioclust.threads import one_thread
 
 
 def reduce(
@@ -40,7 +40,7 @@ def reduce(
     used = seeds if kind.stochastic else seeds[:1]
     spaces, distances, indices = [], [], []
     for seed in tqdm(used, desc=reducer, unit="seed", mininterval=2):
-        with threadpool_limits(1):
+        with one_thread():
             space = kind(**section, random_state=seed).fit_transform(x)
             d, i = Neighbours(space).query(min(neighbours, len(x) - 1))
         spaces.append(space.astype(np.float32))
