@@ -83,6 +83,7 @@ def project(tmp_path_factory) -> Path:
     shutil.copytree(ROOT / "src/audioclust", path / "src/audioclust", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "stages", path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "docs", path / "docs")
+    (path / "data/raw").mkdir(parents=True)
     for name, text in NEW.items():
         (path / "src/audioclust" / name).write_text(text)
     params = yaml.safe_load((ROOT / "params.yaml").read_text()) | PARAMS

@@ -19,12 +19,14 @@ def brute(x, k):
     return np.take_along_axis(distance, order, axis=1), order
 
 
+@pytest.mark.parametrize("d", [1, 2, 12])
 @pytest.mark.parametrize("k", [1, 7, 199])
-def test_same_as_brute_force(k):
-    distances, indices = Neighbours(X).query(k)
-    expected, order = brute(X, k)
+def test_same_as_brute_force(k, d):
+    x = X[:, :d]
+    distances, indices = Neighbours(x).query(k)
+    expected, order = brute(x, k)
     np.testing.assert_array_equal(indices, order)
-    np.testing.assert_allclose(distances, expected, rtol=1e-5)
+    np.testing.assert_allclose(distances, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_same_as_scikit_learn_away_from_the_origin():
@@ -33,8 +35,9 @@ def test_same_as_scikit_learn_away_from_the_origin():
     np.testing.assert_allclose(distances, NearestNeighbors(n_neighbors=5).fit(far).kneighbors()[0], rtol=1e-5)
 
 
-def test_no_point_is_its_own_neighbour_among_duplicates():
-    x = np.repeat(X[:8], 25, axis=0)
+@pytest.mark.parametrize("d", [2, 12])
+def test_no_point_is_its_own_neighbour_among_duplicates(d):
+    x = np.repeat(X[:8, :d], 25, axis=0)
     distances, indices = Neighbours(x).query(10)
     assert (indices != np.arange(len(x))[:, None]).all()
     assert (distances == 0).all()
@@ -45,7 +48,7 @@ def test_no_point_is_its_own_neighbour_among_duplicates():
 def test_smaller_queries_are_slices_and_cost_nothing(monkeypatch):
     calls = []
     search = neighbours._search
-    monkeypatch.setattr(neighbours, "_search", lambda x, k: calls.append(k) or search(x, k))
+    monkeypatch.setattr(neighbours, "_search", lambda x, k, threads: calls.append(k) or search(x, k, threads))
     graph = Neighbours(X)
     large = graph.query(20)
     small = graph.query(5)
@@ -61,8 +64,10 @@ def test_a_given_graph_is_used_as_it_is():
     assert np.shares_memory(again.query(9)[0], distances) and np.shares_memory(again.query(9)[1], indices)
 
 
-def test_threads_do_not_change_the_result():
-    for one, two in zip(Neighbours(X).query(9), Neighbours(X, threads=2).query(9), strict=True):
+@pytest.mark.parametrize("d", [2, 12])
+def test_threads_do_not_change_the_result(d):
+    x = X[:, :d]
+    for one, two in zip(Neighbours(x).query(9), Neighbours(x, threads=2).query(9), strict=True):
         np.testing.assert_array_equal(one, two)
 
 

@@ -1,12 +1,14 @@
-"""Exact Euclidean nearest neighbours by faiss, computed once and shared.
+"""Exact Euclidean nearest neighbours, by a tree in few dimensions and by faiss in many, computed once and shared.
 
 For cosine neighbours give points of length 1 (``scale(x, "l2")``): their order is the same.
 """
 
 import faiss
 import numpy as np
+from scipy.spatial import KDTree
 from threadpoolctl import threadpool_limits
 
+LOW = 8  # dimensions up to which a tree beats matrix products
 SPARE = 4  # candidates beyond k: the search rounds in float32, the exact distances may reorder the last ones
 ROWS = 1024  # queries measured at a time
 
@@ -43,23 +45,31 @@ class Neighbours:
             )
         if self._distances is None or self._distances.shape[1] < k:
             with threadpool_limits(self.threads):
-                self._distances, self._indices = _search(self.x, k)
+                self._distances, self._indices = _search(self.x, k, self.threads)
         return self._distances[:, :k], self._indices[:, :k]
 
 
-def _search(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _search(x: np.ndarray, k: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
     """Search some more than k, drop the point itself, wherever among its duplicates it stands, and measure the rest."""
     # The search subtracts large squares, which loses small distances: centring keeps more of them.
     x = x - x.mean(axis=0)
-    index = faiss.IndexFlatL2(x.shape[1])
-    index.add(x)
-    found = index.search(x, min(k + 1 + SPARE, len(x)))[1]
+    found = _candidates(x, min(k + 1 + SPARE, len(x)), threads)
     itself = found == np.arange(len(x))[:, None]
     # Among many duplicates a point may not find itself: the last one then makes room.
     itself[~itself.any(axis=1), -1] = True
     found = found[~itself].reshape(len(x), -1).astype(np.int32)
     parts = [_nearest(x, np.arange(i, min(i + ROWS, len(x))), found[i : i + ROWS], k) for i in range(0, len(x), ROWS)]
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+
+def _candidates(x: np.ndarray, k: int, threads: int) -> np.ndarray:
+    """Return the indices (n, k) of the nearest points, the point itself as a rule among them."""
+    if x.shape[1] <= LOW:
+        # Ranks as a list: k = 1 keeps its axis. Median splits do not end among duplicates.
+        return KDTree(x, balanced_tree=False).query(x, list(range(1, k + 1)), workers=threads)[1]
+    index = faiss.IndexFlatL2(x.shape[1])
+    index.add(x)
+    return index.search(x, k)[1]
 
 
 def _nearest(x: np.ndarray, rows: np.ndarray, found: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
