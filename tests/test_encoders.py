@@ -160,6 +160,16 @@ def test_official_networks_in_double_precision(network):
 
 
 @needs_shared
+@pytest.mark.parametrize("name, network", [("v1", AudioNTT2020(128)), ("v2", AudioNTT2022(1280, hidden=192))])
+@pytest.mark.parametrize("i", [0, 1])
+def test_official_networks_in_double_precision_at_two_lengths(name, network, i):
+    golden = np.load(SHARED.parent / "methods" / "byola_forward_detweights.npz")
+    with torch.no_grad():
+        found = by_formula(network.double())(torch.from_numpy(golden[f"x_{i}"])).numpy()
+    np.testing.assert_allclose(found, golden[f"{name}_embedding_{i}"], rtol=1e-9, atol=1e-9)
+
+
+@needs_shared
 @pytest.mark.parametrize(
     "name, network", [("byola_net2020", AudioNTT2020(48)), ("byola_net2022", AudioNTT2022(1064, hidden=24))]
 )
@@ -252,6 +262,13 @@ def test_passt_front_end_of_hear21passt():
     golden = np.load(GOLDEN / "passt_frontend.npz")
     found = passt.FrontEnd()(torch.from_numpy(golden["wav"])).numpy()
     np.testing.assert_allclose(found[:, :, : golden["logmel"].shape[2]], golden["logmel"], rtol=1e-4, atol=1e-4)
+
+
+@needs_shared
+def test_passt_front_end_of_hear21passt_whole():
+    golden = np.load(SHARED / "passt_frontend.npz")
+    found = passt.FrontEnd()(torch.from_numpy(golden["wav"])).numpy()
+    np.testing.assert_allclose(found, golden["logmel"], rtol=1e-4, atol=1e-4)
 
 
 def test_passt_network_of_hear21passt():
