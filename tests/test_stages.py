@@ -116,16 +116,75 @@ def test_a_missing_folder(work):
 
 
 def test_bad_recordings_are_listed_and_the_rest_goes_on(work):
-    root = work(data={"dataset": "folder", "root": "in", "clip_seconds": 0.5, "max_rejected": 0.5})
+    root = work(data={"dataset": "folder", "root": "in", "clip_seconds": 0.5, "max_rejected": 0.8})
     for i in range(6):
         tone(root / f"in/{'ab'[i % 2]}/{i}.wav", 300 if i % 2 else 3000, seed=i)
-    (root / "in/a/text.wav").write_text("this is no sound")
-    (root / "in/a/nothing.wav").write_bytes(b"")
-    soundfile.write(root / "in/b/silent.wav", np.zeros(RATE), RATE)
+    expected = damage(root / "in")
+    before = contents(root / "in")
     table = run_all()
     rejected = pd.read_csv(root / "data/clips/rejected.csv").set_index("path")["reason"]
-    assert rejected.to_dict() == {"a/nothing.wav": "empty", "a/text.wav": "unreadable", "b/silent.wav": "silent"}
+    assert rejected.to_dict() == expected
     assert table["acc_mean"].iloc[0] == 1
+    assert contents(root / "in") == before
+
+
+def damage(folder: Path) -> dict[str, str]:
+    """Write recordings that cannot be used into ``folder/a``; return path -> reason."""
+    sound = (folder / "a/0.wav").read_bytes()
+    noise = np.random.default_rng(0)
+    (folder / "a/text.wav").write_text("this is no sound")
+    (folder / "a/no bytes.wav").write_bytes(b"")
+    (folder / "a/corrupt é.wav").write_bytes(noise.bytes(4000))
+    (folder / "a/truncated.wav").write_bytes(sound[: len(sound) // 3])
+    soundfile.write(folder / "a/truncated.flac", noise.normal(0, 0.1, RATE), RATE)
+    whole = (folder / "a/truncated.flac").read_bytes()
+    (folder / "a/truncated.flac").write_bytes(whole[: len(whole) // 3])
+    soundfile.write(folder / "a/no samples.wav", np.zeros(0), RATE)
+    soundfile.write(folder / "a/nan.wav", np.r_[np.full(RATE - 1, 0.1), np.nan], RATE, subtype="FLOAT")
+    soundfile.write(folder / "a/one hertz.wav", np.full(10, 0.1), 1)
+    soundfile.write(folder / "a/silent.wav", np.zeros(RATE), RATE)
+    return {f"a/{name}": reason for name, reason in {
+        "text.wav": "unreadable", "no bytes.wav": "empty", "corrupt é.wav": "unreadable",
+        "truncated.wav": "unreadable", "truncated.flac": "unreadable", "no samples.wav": "empty",
+        "nan.wav": "not finite", "one hertz.wav": "unreadable", "silent.wav": "silent",
+    }.items()}  # fmt: skip
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("policy, clips", [("mean", 12), ("first", 12), ("each", 72)])
+def test_six_channels_of_24_bits_at_96_khz(work, policy, clips):
+    root = work(data={"dataset": "folder", "root": "in", "clip_seconds": 0.5, "channels": policy})
+    t = np.arange(48000) / 96000
+    for i in range(12):
+        x = 0.3 * np.sin(2 * np.pi * (3000 if i % 2 else 300) * t) + np.random.default_rng(i).normal(0, 0.01, len(t))
+        path = root / f"in/{'ab'[i % 2]}/{i}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.stack([x] * 6, axis=1), 96000, subtype="PCM_24")
+    table = run_all()
+    assert table["acc_mean"].iloc[0] == 1
+    assert len(pd.read_csv(root / "data/clips/clips.csv")) == clips
+
+
+def test_constant_embeddings(work):
+    root = work(reducers=["none", "pca", "tsne"])
+    for i in range(12):
+        tone(root / f"in/{'ab'[i % 2]}/{i}.wav", 300)
+    for stage in ("prepare", "logmel"):
+        run(stage)
+    run("embed", "logmel_stats")
+    for reducer in ("none", "pca", "tsne"):
+        run("reduce", "logmel_stats", reducer)
+    assert len(np.unique(np.load("data/embeddings/logmel_stats.npy"), axis=0)) == 1
+    clusterers = ["kmeans", "dbscan", "meanshift", "agglomerative", "spectral"]
+    work(clusterers=clusterers)
+    for clusterer in clusterers:
+        run("baseline", "logmel_stats", clusterer)
+    run("evaluate")
+    table = pd.read_csv("metrics/table.csv")
+    assert len(table) == 15 and table["reason"].isna().all() and table["nmi_mean"].max() < 1
 
 
 def test_too_many_bad_recordings_stop_the_run_with_counts(work):
