@@ -1,0 +1,75 @@
+"""What stands on a backbone: a projection MLP, and many clustering heads side by side."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def mlp(dims: Sequence[int], norm: bool = False, last_norm: bool = False) -> nn.Sequential:
+    """Return Linear-ReLU-...-Linear through ``dims``, (b, dims[0]) -> (b, dims[-1]).
+
+    Args:
+        dims: sizes, from the input to the output; two of them make one Linear.
+        norm: BatchNorm before each ReLU.
+        last_norm: BatchNorm after the last Linear, as SimCLR has it.
+    """
+    layers: list[nn.Module] = []
+    for i, (inside, outside) in enumerate(pairwise(dims)):
+        last = i == len(dims) - 2
+        layers.append(nn.Linear(inside, outside))
+        if last_norm if last else norm:
+            layers.append(nn.BatchNorm1d(outside))
+        if not last:
+            layers.append(nn.ReLU())
+    return nn.Sequential(*layers)
+
+
+class Linears(nn.Module):
+    """h independent Linear layers, (b, d) or (h, b, d) -> (h, b, k); row j of the parameters is that of layer j."""
+
+    def __init__(self, h: int, d: int, k: int):
+        super().__init__()
+        bound = d**-0.5  # that of torch.nn.Linear
+        self.weight = nn.Parameter(torch.empty(h, k, d).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(h, k).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim == 3:
+            return torch.baddbmm(self.bias[:, None], x, self.weight.transpose(1, 2))
+        # The input is the same for all: one wide layer.
+        wide = F.linear(x, self.weight.flatten(0, 1), self.bias.flatten())  # (b, h * k)
+        return wide.unflatten(1, self.bias.shape).transpose(0, 1)
+
+
+class Heads(nn.Module):
+    """h independent clustering heads, (b, d) or (h, b, d) -> logits (h, b, k).
+
+    Args:
+        h: heads.
+        d: dims of the input.
+        hidden: units of a hidden layer with ReLU; None: the heads are linear.
+        k: clusters.
+    """
+
+    def __init__(self, h: int, d: int, hidden: int | None, k: int):
+        super().__init__()
+        self.h, self.d, self.hidden, self.k = h, d, hidden, k
+        layers = [Linears(h, d, k)] if hidden is None else [Linears(h, d, hidden), nn.ReLU(), Linears(h, hidden, k)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+    def select(self, j: int) -> "Heads":
+        """Return head ``j`` alone, with parameters of its own: as ``Heads(1, d, hidden, k)``, but nothing is drawn."""
+        one = deepcopy(self)
+        one.h = 1
+        for layer in one.layers:
+            if isinstance(layer, Linears):
+                layer.weight = nn.Parameter(layer.weight[j : j + 1].detach().clone())
+                layer.bias = nn.Parameter(layer.bias[j : j + 1].detach().clone())
+        return one
