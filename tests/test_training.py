@@ -151,10 +151,13 @@ def test_a_damaged_checkpoint_is_set_aside(damage, tmp_path, whole):
 
 
 def test_a_checkpoint_of_another_key_is_ignored(tmp_path, whole):
-    with pytest.raises(Killed):
-        train(Run(tmp_path, "other", every=0), raising, 3)
+    train(Run(tmp_path, "other"))
+    with pytest.raises(Killed):  # the first epoch is not taken as done
+        train(Run(tmp_path, "key"), raising, 0)
     run = Run(tmp_path, "key")
     same(train(run), run, whole)
+    with pytest.raises(Killed):  # and what the other left has been replaced
+        train(Run(tmp_path, "other"), raising, 0)
 
 
 def test_a_write_that_was_cut_short_does_no_harm(tmp_path, whole):

@@ -18,9 +18,7 @@ def cosine_neighbours(x: Tensor, k: int, block: int = 4096) -> Tensor:
         ValueError: k is not below n.
     """
     if not 1 <= k < len(x):
-        raise ValueError(
-            f"k={k} neighbours of {len(x)} points: k must be at least 1 and below the number of points"
-        )  # fmt: skip
+        raise ValueError(f"k={k} neighbours of {len(x)} points: k must be at least 1 and below the number of points")
     x = F.normalize(x, dim=1)
     found = torch.empty(len(x), k, dtype=torch.int64, device=x.device)
     for start in range(0, len(x), block):
