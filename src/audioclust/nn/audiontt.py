@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 
-def conv_block(channels: int) -> list[nn.Module]:
-    """Conv 3x3 to 64 channels, BatchNorm, ReLU, max pooling by two in frequency and time."""
-    return [nn.Conv2d(channels, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2)]
+def conv_block(inside: int, outside: int = 64) -> list[nn.Module]:
+    """Conv 3x3, BatchNorm, ReLU, max pooling by two in frequency and time."""
+    return [nn.Conv2d(inside, outside, 3, padding=1), nn.BatchNorm2d(outside), nn.ReLU(), nn.MaxPool2d(2)]
 
 
 def frames(x: torch.Tensor) -> torch.Tensor:
@@ -33,11 +33,12 @@ class AudioNTT2020(nn.Module):
 
     shortest = 8
 
-    def __init__(self, d: int = 512, n_mels: int = 64):
+    def __init__(self, d: int = 512, n_mels: int = 64, channels: int = 64):
         super().__init__()
         self.d = d
-        self.features = nn.Sequential(*conv_block(1), *conv_block(64), *conv_block(64))
-        self.fc = mlp(64 * (n_mels // 8), d, d)
+        c = channels
+        self.features = nn.Sequential(*conv_block(1, c), *conv_block(c, c), *conv_block(c, c))
+        self.fc = mlp(c * (n_mels // 8), d, d)
 
     def frame_embeddings(self, x: torch.Tensor) -> torch.Tensor:
         """(b, 1, n_mels, t) -> (b, t // 8, d)."""
@@ -52,11 +53,11 @@ class AudioNTT2022(nn.Module):
 
     shortest = 4
 
-    def __init__(self, d: int = 3072, n_mels: int = 64, hidden: int = 2048):
+    def __init__(self, d: int = 3072, n_mels: int = 64, hidden: int = 2048, channels: int = 64):
         super().__init__()
         self.d = d
-        width = 64 * (n_mels // 4)
-        self.features = nn.Sequential(*conv_block(1), *conv_block(64))
+        width = channels * (n_mels // 4)
+        self.features = nn.Sequential(*conv_block(1, channels), *conv_block(channels, channels))
         self.fc = mlp(width, hidden, d - width)
 
     def frame_embeddings(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,282 @@
+"""Views of log-mels for training without labels: original, weak (mildly changed) and strong (heavily changed).
+
+Made for audio and computed a batch at a time on the device. A view is cut from the signal of a clip, never from its
+padding, then goes through the ops that a list names. SPICE (arXiv 2103.09382) is where the three kinds come from;
+``mixup``, ``resize_crop`` and ``fader`` are BYOL-A's (arXiv 2103.06695, 2204.07402); the masks are SpecAugment's
+(arXiv 1904.08779); ``warp`` is vocal-tract length perturbation (Jaitly and Hinton, 2013).
+
+Shapes: log-mels x (b, f, t) standardised, in units of the data's deviation; views (b, 1, f, width).
+"""
+
+import math
+from typing import Annotated, Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+
+OPS = (
+    "crop", "stretch", "mixup", "resize_crop", "warp", "tilt", "filter", "gain", "fader", "noise", "time_mask",
+    "band_mask",
+)  # fmt: skip
+Op = Literal[
+    "crop", "stretch", "mixup", "resize_crop", "warp", "tilt", "filter", "gain", "fader", "noise", "time_mask",
+    "band_mask",
+]  # fmt: skip
+Share = Annotated[float, Field(ge=0, lt=1)]
+Amount = Annotated[float, Field(ge=0)]
+NATS = 4.0  # deviation of log-mels, about: what one unit of a standardised log-mel is in nats, for adding powers
+EPS = float(torch.finfo(torch.float32).eps)
+
+
+class Augment:
+    """Cut views and change them.
+
+    Args:
+        width: frames of a view.
+        length: "fit" stretches the signal of a clip to ``width`` frames, so that words of any length fill a view;
+            "crop" cuts a window of ``width`` frames out of it, repeating a shorter signal.
+        centre: "band" takes each band's mean over time away from a view, and with it the microphone and much of the
+            voice; "clip" the mean of all bands, the loudness; "none" leaves both.
+        dynamics: how far under the loudest point of a clip everything quieter is levelled, so that a recording's
+            background says nothing; 0: nothing is.
+        weak, strong: the ops of the two kinds of view, in this order.
+        crop: largest share of the signal that "fit" cuts off, at both ends together; "crop" moves its window at will.
+        stretch: largest change of speed; 0.2 is between 0.8 and 1.25.
+        mixup: largest share of another clip's power.
+        resize_scale: smallest and largest side of the rectangle that ``resize_crop`` takes, of the view's.
+        warp: largest relative change of the frequency axis; shift: largest shift along it, in bands.
+        tilt: largest slope from the lowest to the highest band; ripple: of a random smooth curve over the bands
+            (``filter``); gain, fader: largest change of level, constant or along a line over time. All in deviations.
+        noise_level: range of the level of coloured noise under the loudest point of the view, in deviations.
+        masks, mask_share: number of masks along each axis and the largest share of it that one covers.
+
+    Raises:
+        ValueError: an op that is none of ``OPS``.
+    """
+
+    def __init__(
+        self,
+        width: Annotated[int, Field(ge=8)] = 96,
+        length: Literal["fit", "crop"] = "crop",
+        centre: Literal["none", "clip", "band"] = "none",
+        weak: list[Op] = ["crop", "gain"],  # noqa: B006
+        strong: list[Op] = ["crop", "stretch", "mixup", "warp", "tilt", "filter", "fader", "noise", "time_mask", "band_mask"],  # noqa: B006, E501
+        *,
+        dynamics: Amount = 0.0,
+        crop: Share = 0.2,
+        stretch: Share = 0.2,
+        mixup: Share = 0.2,
+        resize_scale: tuple[Amount, Amount] = (0.6, 1.5),
+        warp: Share = 0.15,
+        shift: Amount = 2.0,
+        tilt: Amount = 1.0,
+        ripple: Amount = 0.5,
+        gain: Amount = 0.5,
+        fader: Amount = 1.0,
+        noise_level: tuple[Amount, Amount] = (1.5, 5.0),
+        masks: Annotated[int, Field(ge=1)] = 2,
+        mask_share: Share = 0.2,
+    ):  # fmt: skip
+        self.width, self.length, self.centre, self.dynamics = width, length, centre, dynamics
+        self.weak_ops, self.strong_ops = weak, strong
+        self.crop, self.stretch, self.mixup, self.resize_scale = crop, stretch, mixup, resize_scale
+        self.warp, self.shift, self.tilt, self.ripple, self.gain, self.fader = warp, shift, tilt, ripple, gain, fader
+        self.noise_level, self.masks, self.mask_share = noise_level, masks, mask_share
+        self._given = {name: value for name, value in locals().items() if name != "self"}
+        unknown = [op for op in (*weak, *strong) if op not in OPS]
+        if unknown:
+            raise ValueError(f"unknown op {unknown[0]!r}: choose from {', '.join(OPS)}")
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the arguments it was made with."""
+        return dict(self._given)
+
+    def original(self, x: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+        """Return the signal as it is: (b, 1, f, width) where ``length`` is "fit", else repeated to (b, 1, f, t)."""
+        view = resample(x, _whole(frames, x.shape[2], self.width, self.length), 2)
+        return self._centred(self._levelled(view))[:, None]
+
+    def weak(self, x: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+        """Return mildly changed views."""
+        return self(x, frames, self.weak_ops)
+
+    def strong(self, x: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+        """Return heavily changed views."""
+        return self(x, frames, self.strong_ops)
+
+    def __call__(self, x: torch.Tensor, frames: torch.Tensor, ops: list[str]) -> torch.Tensor:
+        """Return views (b, 1, f, width) of ``x`` (b, f, t) through ``ops``.
+
+        ``frames`` (b,) is how many frames of each clip hold signal.
+        """
+        view = self._levelled(resample(x, self._window(frames, ops), 2))
+        for op in ops:
+            if op not in ("crop", "stretch"):
+                view = getattr(self, f"_{op}")(view)
+        return self._centred(view)[:, None]
+
+    def _window(self, frames: torch.Tensor, ops: list[str]) -> torch.Tensor:
+        """Return where in time each frame of a view is read, (b, width)."""
+        u = _uniform(frames, 4)  # (4, b, 1)
+        length = frames[:, None].float()
+        if self.length == "fit":
+            kept = 1 - self.crop * u[0] if "crop" in ops else torch.ones_like(u[0])
+            span, start = (length - 1) * kept, (length - 1) * (1 - kept) * u[1]
+        else:
+            speed = (1 + self.stretch) ** (2 * u[0] - 1) if "stretch" in ops else torch.ones_like(u[0])
+            span = (self.width - 1) * speed
+            room = (length - 1 - span).clamp_min(0)
+            start = room * (u[1] if "crop" in ops else 0.5)
+        at = torch.linspace(0, 1, self.width, device=frames.device)
+        if "stretch" in ops:
+            # A smooth change of speed along the view that keeps both ends.
+            at = at + self.stretch * (2 * u[2] - 1) * torch.sin(2 * math.pi * (at + u[3])) / (2 * math.pi)
+            at = (at - at[:, :1]) / (at[:, -1:] - at[:, :1])
+        position = start + span * at
+        return position if self.length == "fit" else position % length.clamp_min(1)
+
+    def _levelled(self, view: torch.Tensor) -> torch.Tensor:
+        if not self.dynamics:
+            return view
+        return view.maximum(view.amax((1, 2), keepdim=True) - self.dynamics)
+
+    def _centred(self, view: torch.Tensor) -> torch.Tensor:
+        if self.centre == "none":
+            return view
+        return view - view.mean(dim=2 if self.centre == "band" else (1, 2), keepdim=True)
+
+    def _mixup(self, view: torch.Tensor) -> torch.Tensor:
+        """Mix with another clip of the batch (BYOL-A keeps a bank of the last 2,048 clips instead)."""
+        other = view[torch.randperm(len(view), device=view.device)]
+        return log_mixup_exp(view, other, 1 - self.mixup * _uniform(view, 1, 3)[0])
+
+    def _resize_crop(self, view: torch.Tensor) -> torch.Tensor:
+        return random_resize_crop(view, *self.resize_scale)
+
+    def _warp(self, view: torch.Tensor) -> torch.Tensor:
+        """Scale and shift the frequency axis: what the length of a vocal tract does."""
+        u = 2 * _uniform(view, 2) - 1
+        bands = torch.arange(view.shape[1], device=view.device, dtype=torch.float32)
+        return resample(view, bands * (1 + self.warp) ** u[0] + self.shift * u[1], 1)
+
+    def _tilt(self, view: torch.Tensor) -> torch.Tensor:
+        slope = torch.linspace(-0.5, 0.5, view.shape[1], device=view.device)
+        return view + self.tilt * (2 * _uniform(view, 1)[0] - 1).unsqueeze(2) * slope[:, None]
+
+    def _filter(self, view: torch.Tensor) -> torch.Tensor:
+        """Add a random curve over the bands: three cosines, what a microphone or a band filter does."""
+        order = torch.arange(1, 4, device=view.device)[:, None]
+        at = torch.linspace(0, math.pi, view.shape[1], device=view.device)
+        u = _uniform(view, 2, 2)
+        phase, amount = u[0] * 2 * math.pi, (2 * u[1] - 1) * self.ripple
+        curve = (amount[:, None] * torch.cos(order * at + phase[:, None] * order)).sum(1)
+        return view + curve[:, :, None]
+
+    def _gain(self, view: torch.Tensor) -> torch.Tensor:
+        return view + self.gain * (2 * _uniform(view, 1, 3)[0] - 1)
+
+    def _fader(self, view: torch.Tensor) -> torch.Tensor:
+        u = _uniform(view, 2)
+        return linear_fader(view, u[0], u[1], self.fader)
+
+    def _noise(self, view: torch.Tensor) -> torch.Tensor:
+        """Add coloured noise below the loudest point, as powers add."""
+        u = _uniform(view, 2, 3)
+        low, high = self.noise_level
+        colour = torch.linspace(-0.5, 0.5, view.shape[1], device=view.device)[:, None]
+        level = view.amax((1, 2), keepdim=True) - (low + (high - low) * u[0]) + self.tilt * (2 * u[1] - 1) * colour
+        rough = torch.randn_like(view) * (1.0 / NATS)
+        return torch.logaddexp(view * NATS, (level + rough) * NATS) / NATS
+
+    def _time_mask(self, view: torch.Tensor) -> torch.Tensor:
+        return self._masked(view, 2)
+
+    def _band_mask(self, view: torch.Tensor) -> torch.Tensor:
+        return self._masked(view, 1)
+
+    def _masked(self, view: torch.Tensor, axis: int) -> torch.Tensor:
+        """Put the view's mean in place of a few ranges of frames or bands."""
+        size = view.shape[axis]
+        at = torch.arange(size, device=view.device).view(-1, 1) if axis == 1 else torch.arange(size, device=view.device)
+        mean = view.mean((1, 2), keepdim=True)
+        for _ in range(self.masks):
+            u = _uniform(view, 2, 3)
+            width = u[0] * self.mask_share * size
+            start = u[1] * (size - width)
+            view = torch.where((at >= start) & (at < start + width), mean, view)
+        return view
+
+
+def _uniform(like: torch.Tensor, count: int, dims: int = 2) -> torch.Tensor:
+    """Return ``count`` uniform draws an item: (count, b, 1, ...) with ``dims`` dimensions after the first."""
+    return torch.rand((count, len(like)) + (1,) * (dims - 1), device=like.device)
+
+
+def _whole(frames: torch.Tensor, t: int, width: int, length: str) -> torch.Tensor:
+    if length == "fit":
+        return (frames[:, None].float() - 1) * torch.linspace(0, 1, width, device=frames.device)
+    return torch.arange(t, device=frames.device, dtype=torch.float32) % frames[:, None]
+
+
+def resample(x: torch.Tensor, at: torch.Tensor, axis: int) -> torch.Tensor:
+    """Read ``x`` (b, f, t) at the positions ``at`` (b, m) along ``axis`` (1 or 2), linearly; ends are continued."""
+    last = x.shape[axis] - 1
+    at = at.clamp(0, last)
+    low = at.floor().long().clamp_max(max(last - 1, 0))
+    share = (at - low).unsqueeze(3 - axis)
+    shape = [-1, x.shape[1], -1] if axis == 2 else [-1, -1, x.shape[2]]
+    below = x.gather(axis, low.unsqueeze(3 - axis).expand(shape))
+    above = x.gather(axis, (low + 1).clamp_max(last).unsqueeze(3 - axis).expand(shape))
+    return torch.lerp(below, above, share)
+
+
+def log_mixup_exp(a: torch.Tensor, b: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """Return log(share e^a + (1 - share) e^b): the two sounds' powers mixed (BYOL-A, eq. 5)."""
+    return torch.log(share * a.exp() + (1 - share) * b.exp() + EPS)
+
+
+def linear_fader(x: torch.Tensor, start: torch.Tensor, end: torch.Tensor, gain: float) -> torch.Tensor:
+    """Add a line over time, from (2 start - 1) gain to (2 end - 1) gain; start, end (b, 1) in [0, 1] (BYOL-A v2)."""
+    line = torch.linspace(0, 1, x.shape[2], device=x.device)
+    return x + (gain * (2 * torch.lerp(start, end, line) - 1))[:, None]
+
+
+def random_resize_crop(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    """Take a random rectangle of ``low`` to ``high`` times the view's sides and resize it to the view (BYOL-A).
+
+    It is taken from a canvas of zeros, 1.5 times as long as the view, with the view in its middle.
+    """
+    f, t = x.shape[1:]
+    canvas = int(1.5 * t)
+    u = _uniform(x, 4)[..., 0]  # (4, b)
+    h = ((low + (high - low) * u[0]) * f).long().clamp(1, f)
+    w = ((low + (high - low) * u[1]) * t).long().clamp(1, canvas)
+    i = (u[2] * (f - h + 1)).long().clamp_max(f - 1)
+    j = (u[3] * (canvas - w + 1)).long().clamp_max(canvas - 1)
+    return resize_crop(x, i, j, h, w)
+
+
+def resize_crop(x: torch.Tensor, i: torch.Tensor, j: torch.Tensor, h: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    """Resize the rectangle at (i, j) of size (h, w), all (b,) and whole, of each canvas to (f, t) by bicubic lines."""
+    f, t = x.shape[1:]
+    canvas = int(1.5 * t)
+    left = (canvas - t) // 2
+    x = F.pad(x, (left, canvas - t - left))
+    return _cubic(_cubic(x, i, h, f, 1), j, w, t, 2)
+
+
+def _cubic(x: torch.Tensor, start: torch.Tensor, size: torch.Tensor, steps: int, axis: int) -> torch.Tensor:
+    """Read ``steps`` positions from the first to the last of ``size`` ones, by cubic convolution (a = -0.75)."""
+    at = torch.linspace(0, 1, steps, dtype=torch.float64, device=x.device) * (size[:, None] - 1)
+    low = at.floor()
+    d = (at - low).to(x.dtype)
+    a = -0.75
+    near, far = lambda s: ((a + 2) * s - (a + 3)) * s * s + 1, lambda s: ((a * s - 5 * a) * s + 8 * a) * s - 4 * a
+    shape = [-1, x.shape[1], -1] if axis == 2 else [-1, -1, x.shape[2]]
+    total = 0
+    for step, weight in ((-1, far(d + 1)), (0, near(d)), (1, near(1 - d)), (2, far(2 - d))):
+        # Beyond the rectangle its border goes on, as torch's interpolation has it.
+        index = (low.long() + step).clamp_min(0).minimum(size[:, None] - 1) + start[:, None]
+        total = total + weight.unsqueeze(3 - axis) * x.gather(axis, index.unsqueeze(3 - axis).expand(shape))
+    return total

@@ -1,0 +1,48 @@
+"""Networks from a log-mel (b, 1, f, t) of any length to one vector (b, d)."""
+
+from typing import Literal
+
+import torch
+from torch import nn
+from torchvision.models import resnet18
+
+from audioclust.nn.audiontt import AudioNTT2020, AudioNTT2022
+
+Name = Literal["audiontt", "audiontt2022", "resnet18"]
+
+
+class ResNet18(nn.Module):
+    """torchvision's ResNet-18 (He et al., 2016) with one input channel: (b, 1, f, t) -> (b, 512)."""
+
+    d = 512
+
+    def __init__(self):
+        super().__init__()
+        self.network = resnet18(weights=None)
+        self.network.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+        self.network.fc = nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network(x)
+
+
+def build(name: Name, d: int, f: int, channels: int = 64) -> nn.Module:
+    """Return a network with random weights and the attribute ``d``.
+
+    Args:
+        name: "audiontt" and "audiontt2022" are BYOL-A's two networks, "resnet18" the images' usual one.
+        d: dimensions of a vector; ResNet-18 has 512 whatever is asked for.
+        f: bands of the log-mels.
+        channels: of BYOL-A's convolutions; 64 in the paper.
+
+    Raises:
+        ValueError: BYOL-A's networks halve the bands two or three times, and ``f`` does not divide.
+    """
+    if name == "resnet18":
+        return ResNet18()
+    halvings = 2 if name == "audiontt2022" else 3
+    if f % 2**halvings:
+        raise ValueError(f"log-mels of {f} bands (logmel.n_mels): {name} needs a multiple of {2**halvings}")
+    if name == "audiontt2022":
+        return AudioNTT2022(d, f, channels=channels)
+    return AudioNTT2020(d, f, channels=channels)

@@ -1,0 +1,109 @@
+"""Log-mels as deep methods read them: standardised batches on the device, with the length of each clip's signal."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+BLOCK = 512  # clips looked at together while statistics are taken
+SHARE = 0.5  # of the free memory of a GPU that the log-mels may take; else they stay in their memory map
+
+
+class Clips:
+    """Log-mels (n, f, t) of which ``clips[rows]`` are standardised with one mean and one deviation for all.
+
+    On a GPU they lie in its memory, as float16, where they fit; on the CPU they stay what they are, a memory map too.
+
+    Args:
+        logmel: (n, f, t) in nats, an array or a memory map.
+        frames: (n,) frames that hold signal, the rest being padding; None where all do.
+        device: of the batches.
+        mean, std: what to standardise with; by default those of the signal of these clips.
+
+    Raises:
+        ValueError: not three-dimensional, fewer than one clip, not finite (the first such clip is named), or lengths
+            outside 1 .. t.
+    """
+
+    def __init__(
+        self,
+        logmel: np.ndarray,
+        frames: np.ndarray | None = None,
+        device: str = "cpu",
+        *,
+        mean: float | None = None,
+        std: float | None = None,
+    ):
+        if logmel.ndim != 3 or not len(logmel):
+            raise ValueError(f"log-mels of shape {logmel.shape}: (n, mels, frames) with at least one clip is needed")
+        self.n, self.f, self.t = logmel.shape
+        self.device = device
+        self.frames = _lengths(frames, self.n, self.t)
+        found = _statistics(logmel, self.frames)
+        self.mean, self.std = found if mean is None or std is None else (mean, std)
+        self._logmel = _on_device(logmel, device)
+
+    @classmethod
+    def of(cls, x: Any, frames: np.ndarray | None = None, device: str = "cpu", **scale: float) -> "Clips":
+        """Return ``x`` where it is ``Clips`` already, else the clips of an array."""
+        return x if isinstance(x, cls) else cls(np.asanyarray(x), frames, device, **scale)
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, rows: torch.Tensor | slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the clips ``rows`` (int64, CPU) as (b, f, t) float32, and the frames of their signal (b,) int64."""
+        if isinstance(self._logmel, torch.Tensor):
+            x = self._logmel[rows if isinstance(rows, slice) else rows.to(self.device)]
+        else:
+            chosen = rows if isinstance(rows, slice) else rows.numpy()
+            x = torch.from_numpy(np.array(self._logmel[chosen], dtype=np.float32)).to(self.device)
+        return (x.float() - self.mean) / self.std, self.frames[rows].to(self.device, non_blocking=True)
+
+
+def signal_frames(durations: np.ndarray, hop_seconds: float, frames: int) -> np.ndarray:
+    """Return how many of a log-mel's ``frames`` hold signal, (n,), from the seconds of signal in each clip."""
+    return np.clip(np.ceil(np.asarray(durations) / hop_seconds).astype(np.int64) + 1, 1, frames)
+
+
+def open_logmel(path: Path) -> np.ndarray:
+    """Open ``logmel.npy`` as a memory map."""
+    return np.load(path, mmap_mode="r")
+
+
+def _lengths(frames: np.ndarray | None, n: int, t: int) -> torch.Tensor:
+    if frames is None:
+        return torch.full((n,), t, dtype=torch.int64)
+    lengths = torch.as_tensor(np.asarray(frames), dtype=torch.int64)
+    if lengths.shape != (n,) or int(lengths.min()) < 1 or int(lengths.max()) > t:
+        raise ValueError(
+            f"frames of shape {tuple(lengths.shape)} between {int(lengths.min())} and {int(lengths.max())}: "
+            f"one number between 1 and {t} for each of {n} clips is needed"
+        )
+    return lengths
+
+
+def _statistics(logmel: np.ndarray, frames: torch.Tensor) -> tuple[float, float]:
+    """Return mean and deviation over all bands of all frames with signal."""
+    total, squares, count = 0.0, 0.0, 0
+    for start in range(0, len(logmel), BLOCK):
+        x = np.asarray(logmel[start : start + BLOCK], dtype=np.float32)
+        bad = np.flatnonzero(~np.isfinite(x).all(axis=(1, 2)))
+        if len(bad):
+            raise ValueError(f"the log-mel of clip {start + bad[0]} is not finite (row of clips.csv)")
+        signal = np.arange(x.shape[2]) < frames[start : start + BLOCK, None].numpy()
+        values = x.transpose(0, 2, 1)[signal].astype(np.float64)
+        total, squares, count = total + values.sum(), squares + (values**2).sum(), count + values.size
+    mean = total / count
+    # Clips of one constant value have no deviation.
+    return mean, max(float(np.sqrt(max(squares / count - mean**2, 0.0))), 1e-6)
+
+
+def _on_device(logmel: np.ndarray, device: str) -> np.ndarray | torch.Tensor:
+    if device == "cpu":
+        return logmel
+    free, _ = torch.cuda.mem_get_info(device)
+    if logmel.size * 2 > SHARE * free:
+        return logmel
+    return torch.from_numpy(np.array(logmel, dtype=np.float16)).to(device)

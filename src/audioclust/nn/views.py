@@ -1,0 +1,111 @@
+"""Embeddings of the views of clips, from an encoder that stands still or from one that is being trained.
+
+Both kinds answer the same three questions, so that one training loop serves both: ``original(rows)`` and
+``weak(rows)``, rows (m,) -> (m, d) without gradient, and ``strong(rows)``, rows (h, b) -> (h, b, d). ``at(epoch)``
+comes before the questions of an epoch.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from audioclust.nn.augment import Augment
+from audioclust.nn.clips import Clips
+from audioclust.nn.training import autocast, seeded
+
+BLOCK = 512  # clips of a forward pass without gradient
+
+
+@torch.no_grad()
+def embed(network: nn.Module, clips: Clips, view: Callable, rows: Tensor | None = None) -> Tensor:
+    """Return what the network, in eval mode, makes of a view (``augment.weak``, ...) of each clip: (m, ...) float32."""
+    was = network.training
+    network.eval()
+    rows = torch.arange(clips.n) if rows is None else rows
+    with autocast(clips.device):
+        parts = [network(view(*clips[block])).float() for block in rows.split(BLOCK)]
+    network.train(was)
+    return torch.cat(parts)
+
+
+class Frozen:
+    """A few weak and strong views a clip, embedded once and drawn from: no network runs in the training loop.
+
+    Args:
+        embedding: (n, d) of the clips as they are.
+        count: views of each kind a clip; in memory are 2 count n d floats.
+        refresh: epochs after which other views are embedded; 0: never.
+        random_state: the views depend on it and on the epoch alone, so no checkpoint has to hold them.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        clips: Clips,
+        augment: Augment,
+        embedding: Tensor,
+        count: int,
+        refresh: int = 0,
+        random_state: int = 0,
+    ):
+        self.encoder, self.clips, self.augment, self.embedding = encoder, clips, augment, embedding
+        self.count, self.refresh, self.random_state, self._round = count, refresh, random_state, -1
+
+    def at(self, epoch: int) -> None:
+        """Embed views where the epoch needs other ones than are there."""
+        now = epoch // self.refresh if self.refresh else 0
+        if now == self._round:
+            return
+        self._round = now
+        with seeded(1_000_003 * self.random_state + now, self.clips.device):
+            self._weak = self._several(self.augment.weak)
+            self._strong = self._several(self.augment.strong)
+
+    def _several(self, view: Callable) -> Tensor:
+        """(count, n, d)."""
+        return torch.stack([embed(self.encoder, self.clips, view) for _ in range(self.count)])
+
+    def original(self, rows: Tensor) -> Tensor:
+        return self.embedding[rows.to(self.embedding.device)]
+
+    def weak(self, rows: Tensor) -> Tensor:
+        return self._drawn(self._weak, rows)
+
+    def strong(self, rows: Tensor) -> Tensor:
+        return self._drawn(self._strong, rows)
+
+    def _drawn(self, views: Tensor, rows: Tensor) -> Tensor:
+        rows = rows.to(views.device)
+        return views[torch.randint(self.count, rows.shape, device=rows.device), rows]
+
+
+class Trained:
+    """Views made and embedded when asked for, by an encoder that the strong ones train.
+
+    Args:
+        norm: "eval": batch normalisation and dropout stand still while the encoder is trained; "train": they do not.
+    """
+
+    def __init__(self, encoder: nn.Module, clips: Clips, augment: Augment, norm: str = "eval"):
+        self.encoder, self.clips, self.augment = encoder, clips, augment
+        encoder.train(norm == "train")
+
+    def at(self, epoch: int) -> None:
+        """There is nothing to make ready."""
+
+    def original(self, rows: Tensor) -> Tensor:
+        return embed(self.encoder, self.clips, self.augment.original, rows)
+
+    def weak(self, rows: Tensor) -> Tensor:
+        return embed(self.encoder, self.clips, self.augment.weak, rows)
+
+    def strong(self, rows: Tensor) -> Tensor:
+        """A clip that several heads ask for is embedded once."""
+        clips, places = rows.unique(return_inverse=True)
+        with autocast(self.clips.device):
+            out = self.encoder(self.augment.strong(*self.clips[clips.cpu()]))
+        return out.float()[places]
+
+
+Views = Frozen | Trained

@@ -1,0 +1,1 @@
+"""Encoders trained here without labels, one file a paper."""

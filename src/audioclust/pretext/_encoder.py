@@ -1,0 +1,107 @@
+"""What every encoder trained here can do once it is fitted: embed clips, be saved and loaded."""
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from audioclust.nn.augment import Augment
+from audioclust.nn.backbones import build
+from audioclust.nn.clips import Clips
+from audioclust.nn.views import embed
+
+CONFIG, WEIGHTS = "config.json", "encoder.safetensors"
+CALLERS = ("augment", "device", "random_state")
+
+
+class Encoder:
+    """A backbone and what its input is standardised with.
+
+    ``backbone_`` is in eval mode after ``fit``; ``mean_`` and ``std_`` are those of the clips it was trained on.
+    """
+
+    input = "logmel"
+
+    def transform(self, x: Any, frames: np.ndarray | None = None) -> np.ndarray:
+        """Return the embedding (n, d) float32 of log-mels (n, f, t), of which ``frames`` (n,) hold signal."""
+        clips = Clips.of(x, frames, self.device, mean=self.mean_, std=self.std_)
+        return embed(self.backbone_, clips, self.augment.original).cpu().numpy()
+
+    def save(self, folder: Path) -> None:
+        """Write ``config.json`` and ``encoder.safetensors`` into ``folder``."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        config = {
+            "parameters": {name: getattr(self, name) for name in _names(type(self)) if name not in CALLERS},
+            "augment": self.augment.parameters(),
+            "mean": self.mean_,
+            "std": self.std_,
+            "bands": self.bands_,
+        }
+        (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        weights = {name: value.cpu().contiguous() for name, value in self.backbone_.state_dict().items()}
+        save_file(weights, folder / WEIGHTS)
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu") -> "Encoder":
+        """Return what ``save`` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such encoder; the message names the command that trains one.
+        """
+        folder = Path(folder)
+        if not (folder / CONFIG).is_file():
+            raise FileNotFoundError(f"{folder / CONFIG}: no such file; `dvc repro pretext` trains encoders")
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        encoder = cls(**config["parameters"], augment=Augment(**config["augment"]), device=device)
+        encoder.mean_, encoder.std_ = config["mean"], config["std"]
+        encoder._build(config["bands"])
+        encoder.backbone_.load_state_dict(load_file(folder / WEIGHTS, device=device))
+        encoder.backbone_.eval()
+        return encoder
+
+    def _start(self, x: Any, frames: np.ndarray | None) -> Clips:
+        """Check the clips, note what they are standardised with and make the backbone; return the clips."""
+        self.augment = Augment() if self.augment is None else self.augment
+        clips = Clips.of(x, frames, self.device)
+        if clips.n < 2:
+            raise ValueError(f"n_samples={clips.n} should be >= 2: there is nothing to tell a clip from")
+        self.mean_, self.std_ = clips.mean, clips.std
+        self._build(clips.f)
+        return clips
+
+    def _build(self, bands: int) -> None:
+        self.bands_ = bands
+        network = build(self.backbone, self.d, bands, self.channels)
+        # On the CPU and on tensor cores convolutions are faster with the channels last.
+        self.backbone_ = network.to(self.device, memory_format=torch.channels_last)
+
+    def _views(self, clips: Clips, rows: torch.Tensor, ops: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return two views (b, 1, f, width) of each of the clips ``rows`` (b,)."""
+        x, frames = clips[rows]
+        return tuple(
+            self.augment(x, frames, ops).contiguous(memory_format=torch.channels_last) for _ in range(2)
+        )  # fmt: skip
+
+
+def _names(kind: type) -> list[str]:
+    return list(inspect.signature(kind).parameters)
+
+
+def optimise(loss: torch.Tensor, optimiser: torch.optim.Optimizer, lr: float) -> None:
+    """One step at a learning rate of ``lr``."""
+    for group in optimiser.param_groups:
+        group["lr"] = lr
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+
+
+def modules(*parts: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters of all ``parts``."""
+    return [parameter for part in parts for parameter in part.parameters()]
