@@ -3,7 +3,7 @@
 import json
 import sys
 
-import pandas as pd
+import numpy as np
 
 from audioclust import costs, registry
 from audioclust.embed import embed
@@ -24,8 +24,8 @@ def main() -> None:
             {"logmel": LOGMEL / "logmel.npy", "waveform": CLIPS / "audio.npy"},
             json.loads((CLIPS / "info.json").read_text())["sample_rate"],
             (stats["mean"], stats["std"]),
-            pd.read_csv(CLIPS / "clips.csv")["duration"].to_numpy(),
-            EMBEDDINGS / f"{name}.npy",
+            np.load(CLIPS / "durations.npy"),
+            EMBEDDINGS / name / "embedding.npy",
             **settings,
         )
     costs.write(COSTS, f"embed-{name}", [cost])

@@ -19,31 +19,30 @@ PAGE_ROWS = 5000
 
 def main() -> None:
     params = Params()
-    encoders, reducers = params.items("encoders"), params.items("reducers")
+    encoders, reducers = [*params.items("encoders"), *params.items("pretexts")], params.items("reducers")
+    methods = params.methods()
     clips = pd.read_csv(CLIPS / "clips.csv", dtype={"label": str, "group": str}, keep_default_na=False)
-    cells = [
-        pair
-        for encoder in encoders
-        for clusterer in params.items("clusterers")
-        for pair in zip(*labels.load(LABELS / "baseline" / encoder / f"{clusterer}.npz"), strict=True)
-    ]
+    files = [LABELS / "baseline" / e / f"{c}.npz" for e in encoders for c in params.items("clusterers")]
+    files += [LABELS / "deep" / f"{method}.npz" for method in methods]
+    cells = [pair for file in files for pair in zip(*labels.load(file), strict=True)]
     settings = params.section("evaluate", evaluate, supplied=EVALUATE_SUPPLIED)
     with costs.measured() as cost:
-        rows = evaluate(clips, cells, {e: EMBEDDINGS / f"{e}.npy" for e in encoders}, **settings)
+        embeddings = {e: EMBEDDINGS / e / "embedding.npy" for e in encoders}
+        rows = evaluate(clips, cells, embeddings, params.items("seeds"), **settings)
         result = table.aggregate(rows)
-        _write_metrics(result)
+        _write_metrics(result, list(methods))
         _draw(result, rows, cells, clips, reducers)
     costs.write(COSTS, "evaluate", [cost])
-    print(table.markdown(result, pd.DataFrame(costs.read(COSTS, "baseline"))))
+    print(table.markdown(result, pd.DataFrame([*costs.read(COSTS, "baseline"), *costs.read(COSTS, "deep")])))
     if params["data"]["dataset"] == "dcase2018_task5":
         print(table.reference_comparison(result, pd.read_csv(REFERENCE)))
 
 
-def _write_metrics(result: pd.DataFrame) -> None:
+def _write_metrics(result: pd.DataFrame, methods: list[str]) -> None:
     METRICS.mkdir(exist_ok=True)
     result.to_csv(METRICS / "table.csv", index=False)
     (METRICS / "table.md").write_text(table.markdown(result), encoding="utf-8")
-    (METRICS / "summary.json").write_text(json.dumps(table.summary(result), indent=1) + "\n", encoding="utf-8")
+    (METRICS / "summary.json").write_text(json.dumps(table.summary(result, methods), indent=1) + "\n", encoding="utf-8")
 
 
 def _draw(result: pd.DataFrame, rows: pd.DataFrame, cells: list, clips: pd.DataFrame, reducers: list[str]) -> None:

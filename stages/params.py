@@ -8,6 +8,7 @@ import difflib
 import inspect
 import sys
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -16,15 +17,24 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from audioclust import registry
 
-SUPPLIED = {"random_state", "device"}  # what a class gets from its caller, never from the file
+SUPPLIED = {"random_state", "device", "augment"}  # what a class gets from its caller, never from the file
 LISTS = {
-    "encoders": Annotated[list[str], Field(min_length=1)],
+    "encoders": list[str],
+    "pretexts": list[str],
     "reducers": Annotated[list[str], Field(min_length=1)],
     "clusterers": Annotated[list[str], Field(min_length=1)],
     "seeds": Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1)],
 }
-STAGE_SECTIONS = ("data", "logmel", "embed", "reduce", "baseline", "evaluate")
-KINDS = ("datasets", "encoders", "reducers", "clusterers")
+METHODS = "methods"  # the mapping from a method to the encoder it starts from
+STAGE_SECTIONS = ("data", "logmel", "embed", "augment", "train", "reduce", "baseline", "evaluate")
+# What a list (or the mapping) names -> the folder of audioclust where its items are.
+ITEMS = {
+    "encoders": "encoders",
+    "pretexts": "pretext",
+    "reducers": "reducers",
+    "clusterers": "clusterers",
+    METHODS: "methods",
+}
 
 
 class ParamsError(ValueError):
@@ -59,6 +69,16 @@ class Params:
         self._stop(mistakes)
         return values[key]
 
+    def methods(self) -> dict[str, str]:
+        """Return the deep methods that run, and the encoder of ``encoders`` or ``pretexts`` that each starts from."""
+        values, mistakes = self._validated({METHODS: dict[str, str]}, {METHODS: self[METHODS] or {}}, prefix="")
+        known = [*self.items("encoders"), *self.items("pretexts")]
+        for method, encoder in values.get(METHODS, {}).items():
+            if encoder not in known:
+                mistakes.append(f"{METHODS}.{method} = {encoder!r}: no encoder that runs{_choices(encoder, known)}")
+        self._stop(mistakes)
+        return values[METHODS]
+
     def section(self, name: str, *targets: Callable, supplied: tuple[str, ...] = (), **resolved: Any) -> dict[str, Any]:
         """Check section ``name`` against the signatures of ``targets`` and return it as keyword arguments.
 
@@ -85,19 +105,20 @@ class Params:
 
     def _check_names(self) -> None:
         """Every top-level key is a list or a section of a stage or a registered file; lists name such files."""
-        registered = {kind: registry.names(kind) for kind in KINDS}
-        known = [*LISTS, *STAGE_SECTIONS, *(name for kind in KINDS for name in registered[kind])]
+        registered = {key: registry.names(folder) for key, folder in ITEMS.items()}
+        datasets = registry.names("datasets")
+        known = [*LISTS, METHODS, *STAGE_SECTIONS, *datasets, *chain.from_iterable(registered.values())]
         mistakes = [f"{key}: unknown section{_choices(key, known)}" for key in self.content if key not in known]
-        for kind in KINDS[1:]:
-            items = self.content.get(kind)
-            for item in items if isinstance(items, list) else []:
-                if item not in registered[kind]:
-                    mistakes.append(f"{kind}: {item!r} is no {kind[:-1]}{_choices(item, registered[kind])}")
+        for key, names in registered.items():
+            items = self.content.get(key)
+            for item in items if isinstance(items, list | dict) else []:
+                if item not in names:
+                    mistakes.append(f"{key}: {item!r} is no {key[:-1]}{_choices(item, names)}")
                 elif item not in self.content:
-                    mistakes.append(f"{item}: its section is missing ({kind} names it); `{item}: {{}}` will do")
+                    mistakes.append(f"{item}: its section is missing ({key} names it); `{item}: {{}}` will do")
         dataset = (self.content.get("data") or {}).get("dataset")
-        if dataset not in registered["datasets"]:
-            mistakes.append(f"data.dataset: {dataset!r} is no data set{_choices(dataset, registered['datasets'])}")
+        if dataset not in datasets:
+            mistakes.append(f"data.dataset: {dataset!r} is no data set{_choices(dataset, datasets)}")
         self._stop(mistakes)
 
     def _validated(self, types: dict[str, Any], raw: dict[str, Any], prefix: str) -> tuple[dict[str, Any], list[str]]:
@@ -123,8 +144,10 @@ def check_all(params: Params) -> None:
     from audioclust.embed import embed
     from audioclust.evaluate import evaluate
     from audioclust.logmel import LogMel
+    from audioclust.nn.augment import Augment
     from audioclust.prepare import prepare
     from audioclust.reduce import reduce
+    from audioclust.train import Train
 
     dataset = registry.module("datasets", params["data"]["dataset"])
     sections: list[tuple[str, tuple[Callable, ...], tuple[str, ...]]] = [
@@ -132,12 +155,17 @@ def check_all(params: Params) -> None:
         (params["data"]["dataset"], dataset_targets(dataset), ("root",)),
         ("logmel", (LogMel,), ()),
         ("embed", (embed,), EMBED_SUPPLIED),
+        ("augment", (Augment,), ()),
+        ("train", (Train,), ()),
         ("reduce", (reduce,), REDUCE_SUPPLIED),
         ("baseline", (baseline,), BASELINE_SUPPLIED),
         ("evaluate", (evaluate,), EVALUATE_SUPPLIED),
     ]
-    sections += [(name, (registry.get(kind, name),), ()) for kind in KINDS[1:] for name in params.items(kind)]
+    names = {key: params.items(key) for key in ITEMS if key != METHODS} | {METHODS: params.methods()}
+    sections += [(name, (registry.get(ITEMS[key], name),), ()) for key in ITEMS for name in names[key]]
     mistakes = []
+    if not names["encoders"] and not names["pretexts"]:
+        mistakes.append(f"{params.path}: encoders and pretexts are both empty: name an encoder in one of them")
     for name, targets, supplied in sections:
         try:
             params.section(name, *targets, supplied=supplied)
@@ -152,7 +180,7 @@ PREPARE_SUPPLIED = ("recordings", "out", "scratch")
 EMBED_SUPPLIED = ("encoder", "source", "rate", "durations", "stats", "out", "section", "name")
 REDUCE_SUPPLIED = ("x", "reducer", "section", "seeds")
 BASELINE_SUPPLIED = ("spaces", "clusterer", "section", "seeds", "scratch")
-EVALUATE_SUPPLIED = ("clips", "cells", "embeddings")
+EVALUATE_SUPPLIED = ("clips", "cells", "embeddings", "seeds")
 
 
 def source(dataset: str, root: str = "data/raw") -> None:
@@ -195,7 +223,7 @@ def _signature(targets: tuple[Callable, ...], supplied: set[str]) -> tuple[dict[
     for target in targets:
         hints = get_type_hints(target.__init__ if isinstance(target, type) else target, include_extras=True)
         for name, parameter in inspect.signature(target).parameters.items():
-            if name in supplied or (isinstance(target, type) and name in SUPPLIED):
+            if name in supplied or (parameter.kind is parameter.KEYWORD_ONLY and name in SUPPLIED):
                 continue
             # In every section `k: auto` is the number of classes; the stage resolves it.
             types[name] = hints[name] | Literal["auto"] if name == "k" else hints[name]

@@ -16,7 +16,7 @@ def main() -> None:
     params = Params()
     section = params.section(reducer, registry.get("reducers", reducer))
     settings = params.section("reduce", reduce, supplied=REDUCE_SUPPLIED)
-    x = np.load(EMBEDDINGS / f"{encoder}.npy")
+    x = np.load(EMBEDDINGS / encoder / "embedding.npy")
     with costs.measured(encoder=encoder, reducer=reducer) as cost:
         space = reduce(x, reducer, section, params.items("seeds"), **settings)
     spaces.save(REDUCED / encoder, reducer, space)

@@ -11,7 +11,7 @@ def main() -> None:
     path = METRICS / "table.csv"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; `make repro` writes it")
-    print(table.markdown(pd.read_csv(path), pd.DataFrame(costs.read(COSTS, "baseline"))))
+    print(table.markdown(pd.read_csv(path), pd.DataFrame([*costs.read(COSTS, "baseline"), *costs.read(COSTS, "deep")])))
 
 
 if __name__ == "__main__":

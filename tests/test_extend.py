@@ -107,7 +107,7 @@ def test_one_file_and_one_section_of_each_kind_run_through(project):
     table = run(project, "evaluate")
     assert "band_mean" in table and "median_split" in table
     assert (project / "metrics/table.csv").is_file()
-    assert np.load(project / "data/embeddings/band_mean.npy").shape == (12, 64)
+    assert np.load(project / "data/embeddings/band_mean/embedding.npy").shape == (12, 64)
 
 
 def test_the_stages_of_dvc_yaml_name_no_item():

@@ -177,7 +177,7 @@ def test_constant_embeddings(work):
     run("embed", "logmel_stats")
     for reducer in ("none", "pca", "tsne"):
         run("reduce", "logmel_stats", reducer)
-    assert len(np.unique(np.load("data/embeddings/logmel_stats.npy"), axis=0)) == 1
+    assert len(np.unique(np.load("data/embeddings/logmel_stats/embedding.npy"), axis=0)) == 1
     clusterers = ["kmeans", "dbscan", "meanshift", "agglomerative", "spectral"]
     work(clusterers=clusterers)
     for clusterer in clusterers:

@@ -3,7 +3,7 @@
 The only place where true labels meet clusters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ def evaluate(
     clips: pd.DataFrame,
     cells: list[tuple[dict[str, Any], np.ndarray]],
     embeddings: Mapping[str, Path],
+    seeds: Sequence[int] = (0,),
     *,
     sample: Annotated[int, Field(ge=10)] = 2000,
 ) -> pd.DataFrame:
@@ -28,18 +29,25 @@ def evaluate(
     Args:
         clips: ``clips.csv``; clips without a label count only in the label-free scores.
         cells: what each labelling is (encoder, reducer, clusterer, seed, chosen, reason) and its (n,) labels.
-        embeddings: encoder -> (n, d) .npy; label-free scores of all cells of an encoder are taken in this one space,
-            so that reducers can be compared.
+        embeddings: encoder -> .npy of its embedding (n, d), or of one a seed (s, n, d) where it was trained here;
+            label-free scores of all cells of an encoder and seed are taken in this one space, so that reducers can be
+            compared.
+        seeds: the order of the s embeddings.
         sample: clips that the label-free scores look at (a silhouette is quadratic).
     """
-    known: dict[tuple[str, bytes], dict[str, Any]] = {}
+    known: dict[tuple, dict[str, Any]] = {}
     rows = []
     for cell, labels in cells:
-        key = (cell["encoder"], labels.tobytes())
-        if not cell["reason"] and key not in known:
-            x = np.load(embeddings[cell["encoder"]], mmap_mode="r")
+        if cell["reason"]:
+            rows.append(cell)
+            continue
+        x = np.load(embeddings[cell["encoder"]], mmap_mode="r")
+        position = seeds.index(cell["seed"]) if x.ndim == 3 else None
+        key = (cell["encoder"], position, labels.tobytes())
+        if key not in known:
+            x = x if position is None else x[position]
             known[key] = _scores(clips, labels, x, sample)
-        rows.append(cell | ({} if cell["reason"] else known[key]))
+        rows.append(cell | known[key])
     return pd.DataFrame(rows)
 
 

@@ -42,6 +42,8 @@ def prepare(
 ) -> None:
     """Write ``audio.npy`` (n, samples) int16, ``clips.csv``, ``rejected.csv`` and ``info.json`` into ``out``.
 
+    ``durations.npy`` (n,) float64 repeats the table's seconds of signal, for what must not run again when labels change.
+
     Args:
         recordings: ``path`` (relative to ``root``), ``group``, and a column for each labelling.
         root: the folder of the recordings.
@@ -87,6 +89,7 @@ def prepare(
     lost = _judge(table, rows, rejected, max_rejected)
     _write_audio(parts, len(rows), settings["samples"], out / "audio.npy")
     _write_csv(pd.DataFrame(rows, columns=COLUMNS), out / "clips.csv")
+    np.save(out / "durations.npy", np.array([row["duration"] for row in rows]))
     classes = {row["label"] for row in rows} - {""}
     info = {
         "classes": len(classes), "clips": len(rows), "recordings": len(table), "rejected": lost,

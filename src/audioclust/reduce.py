@@ -25,7 +25,7 @@ def reduce(
     """Return the spaces of one reducer and the neighbour graph of each.
 
     Args:
-        x: (n, d) embedding.
+        x: (n, d) embedding, or (s, n, d), one a seed.
         reducer: name of a file in ``audioclust/reducers``.
         section: its parameters.
         seeds: one space a seed where the reducer is stochastic.
@@ -33,16 +33,17 @@ def reduce(
         neighbours: the graph's size; at most n - 1.
 
     Returns:
-        The spaces, float32 and int32; s = 1 for a deterministic reducer.
+        The spaces, float32 and int32; s = 1 for a deterministic reducer of one embedding.
     """
     kind = registry.get("reducers", reducer)
-    x = scaled(np.asarray(x), scale)
-    used = seeds if kind.stochastic else seeds[:1]
+    several = x.ndim == 3
+    used = seeds if kind.stochastic or several else seeds[:1]
     spaces, distances, indices = [], [], []
-    for seed in tqdm(used, desc=reducer, unit="seed", mininterval=2):
+    for position, seed in enumerate(tqdm(used, desc=reducer, unit="seed", mininterval=2)):
+        rows = scaled(np.asarray(x[position] if several else x), scale)
         with one_thread():
-            space = kind(**section, random_state=seed).fit_transform(x)
-            d, i = Neighbours(space).query(min(neighbours, len(x) - 1))
+            space = kind(**section, random_state=seed).fit_transform(rows)
+            d, i = Neighbours(space).query(min(neighbours, len(rows) - 1))
         spaces.append(space.astype(np.float32))
         distances.append(d.astype(np.float32))
         indices.append(i.astype(np.int32))

@@ -1,4 +1,4 @@
-"""Finds data sets, encoders, reducers and clusterers by file name: the file is the registration.
+"""Finds data sets, encoders, reducers, clusterers and methods by file name: the file is the registration.
 
 ``names("encoders")`` lists the files of ``audioclust/encoders``; ``module("encoders", "byol_a")`` imports one and
 ``get("encoders", "byol_a")`` returns its class, the one whose name reads like the file's (``byol_a`` -> ``BYOLA``).
@@ -22,7 +22,7 @@ def module(kind: str, name: str) -> ModuleType:
     if name not in known:
         near = difflib.get_close_matches(str(name), known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown {kind[:-1]} {name!r}: choose one of {', '.join(known)}{hint}")
+        raise ValueError(f"unknown {kind.removesuffix('s')} {name!r}: choose one of {', '.join(known)}{hint}")
     return importlib.import_module(f"audioclust.{kind}.{name}")
 
 

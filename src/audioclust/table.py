@@ -4,7 +4,7 @@ Where clips have labels, cells are compared by NMI, else by the silhouette: the 
 """
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,13 +107,18 @@ def best(table: pd.DataFrame) -> dict[str, Any]:
     return table.loc[scores.idxmax()].to_dict()
 
 
-def summary(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return the best cell over all and of each encoder, nested for ``dvc metrics diff``; null for a missing number."""
+def summary(table: pd.DataFrame, methods: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return the best cell over all, of each encoder and of each of the deep ``methods``, for ``dvc metrics diff``.
+
+    A number that is missing is null.
+    """
     scored = table[table[f"{headline(table)}_mean"].notna()]
     names = ["nmi", "ari", "acc"] if headline(table) == "nmi" else ["silhouette", "clusters"]
     first = best(table)
     found = {"best": {"encoder": first["encoder"]} | _brief(first, names)}
-    return found | {encoder: _brief(best(rows), names) for encoder, rows in scored.groupby("encoder", sort=False)}
+    deep = scored["clusterer"].isin(methods)
+    found |= {encoder: _brief(best(rows), names) for encoder, rows in scored[~deep].groupby("encoder", sort=False)}
+    return found | {name: _brief(best(rows), names) for name, rows in scored[deep].groupby("clusterer", sort=False)}
 
 
 def _brief(row: dict[str, Any], names: list[str]) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """Log-mels as deep methods read them: standardised batches on the device, with the length of each clip's signal."""
 
+import copy
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ class Clips:
     """Log-mels (n, f, t) of which ``clips[rows]`` are standardised with one mean and one deviation for all.
 
     On a GPU they lie in its memory, as float16, where they fit; on the CPU they stay what they are, a memory map too.
+    ``digest`` is a hash of all of them and their lengths.
 
     Args:
         logmel: (n, f, t) in nats, an array or a memory map.
@@ -35,19 +39,23 @@ class Clips:
         mean: float | None = None,
         std: float | None = None,
     ):
-        if logmel.ndim != 3 or not len(logmel):
+        if logmel.ndim != 3 or 0 in logmel.shape:
             raise ValueError(f"log-mels of shape {logmel.shape}: (n, mels, frames) with at least one clip is needed")
         self.n, self.f, self.t = logmel.shape
         self.device = device
         self.frames = _lengths(frames, self.n, self.t)
-        found = _statistics(logmel, self.frames)
-        self.mean, self.std = found if mean is None or std is None else (mean, std)
+        found_mean, found_std, self.digest = _statistics(logmel, self.frames)
+        self.mean, self.std = (found_mean, found_std) if mean is None or std is None else (mean, std)
         self._logmel = _on_device(logmel, device)
 
     @classmethod
     def of(cls, x: Any, frames: np.ndarray | None = None, device: str = "cpu", **scale: float) -> "Clips":
-        """Return ``x`` where it is ``Clips`` already, else the clips of an array."""
-        return x if isinstance(x, cls) else cls(np.asanyarray(x), frames, device, **scale)
+        """Return the clips of an array; ``Clips`` stay what they are, at most standardised with another ``scale``."""
+        if not isinstance(x, cls):
+            return cls(np.asanyarray(x), frames, device, **scale)
+        x = copy.copy(x)  # the log-mels are shared
+        vars(x).update(scale)
+        return x
 
     def __len__(self) -> int:
         return self.n
@@ -55,7 +63,8 @@ class Clips:
     def __getitem__(self, rows: torch.Tensor | slice) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the clips ``rows`` (int64, CPU) as (b, f, t) float32, and the frames of their signal (b,) int64."""
         if isinstance(self._logmel, torch.Tensor):
-            x = self._logmel[rows if isinstance(rows, slice) else rows.to(self.device)]
+            # Rows and lengths are copied without waiting for what the GPU still has to do.
+            x = self._logmel[rows if isinstance(rows, slice) else rows.to(self.device, non_blocking=True)]
         else:
             chosen = rows if isinstance(rows, slice) else rows.numpy()
             x = torch.from_numpy(np.array(self._logmel[chosen], dtype=np.float32)).to(self.device)
@@ -67,37 +76,41 @@ def signal_frames(durations: np.ndarray, hop_seconds: float, frames: int) -> np.
     return np.clip(np.ceil(np.asarray(durations) / hop_seconds).astype(np.int64) + 1, 1, frames)
 
 
-def open_logmel(path: Path) -> np.ndarray:
-    """Open ``logmel.npy`` as a memory map."""
-    return np.load(path, mmap_mode="r")
+def load(logmel: Path, durations: Path, device: str = "cpu") -> Clips:
+    """Open the log-mels in the folder ``logmel`` by memory map; ``durations`` (n,) .npy are the seconds of signal."""
+    x = np.load(logmel / "logmel.npy", mmap_mode="r")
+    hop = json.loads((logmel / "stats.json").read_text(encoding="utf-8"))["hop_seconds"]
+    return Clips(x, signal_frames(np.load(durations), hop, x.shape[2]), device)
 
 
 def _lengths(frames: np.ndarray | None, n: int, t: int) -> torch.Tensor:
     if frames is None:
         return torch.full((n,), t, dtype=torch.int64)
     lengths = torch.as_tensor(np.asarray(frames), dtype=torch.int64)
-    if lengths.shape != (n,) or int(lengths.min()) < 1 or int(lengths.max()) > t:
-        raise ValueError(
-            f"frames of shape {tuple(lengths.shape)} between {int(lengths.min())} and {int(lengths.max())}: "
-            f"one number between 1 and {t} for each of {n} clips is needed"
-        )
+    if lengths.shape != (n,):
+        raise ValueError(f"frames of shape {tuple(lengths.shape)}: one number for each of {n} clips is needed")
+    bad = np.flatnonzero((lengths < 1) | (lengths > t))
+    if len(bad):
+        raise ValueError(f"clip {bad[0]} has {lengths[bad[0]]} frames of signal: a number between 1 and {t} is needed")
     return lengths
 
 
-def _statistics(logmel: np.ndarray, frames: torch.Tensor) -> tuple[float, float]:
-    """Return mean and deviation over all bands of all frames with signal."""
+def _statistics(logmel: np.ndarray, frames: torch.Tensor) -> tuple[float, float, str]:
+    """Return mean and deviation over all bands of all frames with signal, and a hash of everything."""
     total, squares, count = 0.0, 0.0, 0
+    digest = hashlib.blake2b(frames.numpy(), digest_size=16)
     for start in range(0, len(logmel), BLOCK):
-        x = np.asarray(logmel[start : start + BLOCK], dtype=np.float32)
+        x = np.ascontiguousarray(logmel[start : start + BLOCK], dtype=np.float32)
         bad = np.flatnonzero(~np.isfinite(x).all(axis=(1, 2)))
         if len(bad):
             raise ValueError(f"the log-mel of clip {start + bad[0]} is not finite (row of clips.csv)")
+        digest.update(x)
         signal = np.arange(x.shape[2]) < frames[start : start + BLOCK, None].numpy()
         values = x.transpose(0, 2, 1)[signal].astype(np.float64)
         total, squares, count = total + values.sum(), squares + (values**2).sum(), count + values.size
-    mean = total / count
+    mean = float(total / count)
     # Clips of one constant value have no deviation.
-    return mean, max(float(np.sqrt(max(squares / count - mean**2, 0.0))), 1e-6)
+    return mean, max(float(np.sqrt(max(squares / count - mean**2, 0.0))), 1e-6), digest.hexdigest()
 
 
 def _on_device(logmel: np.ndarray, device: str) -> np.ndarray | torch.Tensor:

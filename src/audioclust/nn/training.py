@@ -13,6 +13,7 @@ All randomness of a training comes from torch's global generators, whose states 
 killed at any point and started again ends, on the CPU, in the same weights and curves bit for bit.
 """
 
+import ctypes
 import math
 import sys
 import time
@@ -42,6 +43,19 @@ def pick_device(device: Literal["auto", "cpu", "cuda"] = "auto") -> str:
     if not torch.cuda.is_available():
         raise ValueError("device = 'cuda': torch finds no CUDA device here; choose auto or cpu")
     return "cuda"
+
+
+def hold_memory() -> None:
+    """Keep freed memory in this process instead of giving it back to the system.
+
+    A training step frees and asks for the same large blocks again; glibc maps each anew, and the system's clearing of
+    pages takes up to half of a step on the CPU (`python benchmarks/memory.py`). Other C libraries are left alone.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # of mallopt(3)
+    libc = ctypes.CDLL(None)
+    if sys.platform == "linux" and hasattr(libc, "gnu_get_libc_version"):
+        libc.mallopt(mmap_threshold, 1 << 30)
+        libc.mallopt(trim_threshold, (1 << 31) - 1)
 
 
 @contextmanager

@@ -1,0 +1,124 @@
+"""Training stages: one model a seed; killed at any point and run again they end in the same bytes."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from audioclust import labels, train
+from audioclust.nn.clips import Clips
+from audioclust.nn.training import Run
+
+ROOT = Path(__file__).resolve().parents[1]
+N, K = 36, 3
+SMALL = {"backbone": "audiontt", "channels": 4, "d": 16, "batch": 12}
+SECTIONS = {
+    "augment": {"width": 16},
+    "train": {"device": "cpu", "threads": 1, "checkpoint_seconds": 0},
+    "simclr": SMALL | {"epochs": 12},
+    "spice": {"k": K, "heads": 2, "epochs": 12, "stage": "self"},
+    "temi": {"k": K, "heads": 2, "epochs": 12, "batch": 12, "neighbours": 3, "warmup_epochs": 2},
+}
+
+
+def logmels() -> np.ndarray:
+    """Log-mels (n, 16, 24) of K patterns of bands with noise."""
+    rng = np.random.default_rng(0)
+    patterns = rng.normal(0, 4, (K, 16, 1))
+    return (patterns[np.arange(N) % K] - 8 + rng.normal(0, 1, (N, 16, 24))).astype(np.float16)
+
+
+@pytest.fixture
+def work(tmp_path):
+    """A folder as the stages find it after ``logmel``, with small models in params.yaml."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text()) | SECTIONS
+    content |= {"seeds": [0, 1], "pretexts": ["simclr"], "methods": {"spice": "simclr", "temi": "simclr"}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "data/clips").mkdir(parents=True)
+    (tmp_path / "data/logmel").mkdir()
+    np.save(tmp_path / "data/logmel/logmel.npy", logmels())
+    (tmp_path / "data/logmel/stats.json").write_text('{"hop_seconds": 0.01}')
+    np.save(tmp_path / "data/clips/durations.npy", np.full(N, 0.23))
+    (tmp_path / "data/clips/info.json").write_text('{"classes": 3}')
+    return tmp_path
+
+
+def start(work: Path, *stage: str) -> subprocess.Popen:
+    environment = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"}
+    script = str(ROOT / "stages" / f"{stage[0]}.py")
+    return subprocess.Popen([sys.executable, script, *stage[1:]], cwd=work, env=environment, stderr=subprocess.PIPE)
+
+
+def finish(process: subprocess.Popen) -> None:
+    said = process.communicate(timeout=300)[1].decode()
+    assert process.returncode == 0, said
+
+
+def killed_on_the_way(work: Path, *stage: str) -> None:
+    """Start a stage and kill it as soon as it has written a checkpoint."""
+    process = start(work, *stage)
+    folder = work / ".scratch" / stage[0] / stage[1]
+    for _ in range(3000):
+        if list(folder.glob("seed-*/*.ckpt")):
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert list(folder.glob("seed-*/*.ckpt")), "the stage ended before it could be killed"
+
+
+def outputs(work: Path) -> dict[str, bytes]:
+    folders = [work / "data/embeddings", work / "data/labels", work / "data/models", work / "plots"]
+    return {str(f.relative_to(work)): f.read_bytes() for top in folders for f in sorted(top.rglob("*")) if f.is_file()}
+
+
+def test_stages_that_were_killed_end_in_the_same_bytes(work):
+    """One pretext, one method on log-mels and one on embeddings."""
+    stages = [("pretext", "simclr"), ("deep", "spice", "simclr"), ("deep", "temi", "simclr")]
+    for stage in stages:
+        finish(start(work, *stage))
+    whole = outputs(work)
+    assert not (work / ".scratch/pretext").joinpath("simclr").exists()
+    for folder in ("data/embeddings", "data/labels", "data/models", "plots"):
+        shutil.rmtree(work / folder)
+    for stage in stages:
+        killed_on_the_way(work, *stage)
+        finish(start(work, *stage))
+    assert outputs(work) == whole
+
+    assert np.load(work / "data/embeddings/simclr/embedding.npy").shape == (2, N, 16)
+    cells, found = labels.load(work / "data/labels/deep/spice.npz")
+    assert [cell["seed"] for cell in cells] == [0, 1] and found.shape == (2, N)
+    curves = pd.read_csv(work / "plots/training/simclr.csv")
+    assert list(curves["epoch"]) == [*range(1, 13)] * 2 and {"loss", "spread", "rank"} <= set(curves)
+
+
+def test_a_method_on_log_mels_needs_an_encoder_that_was_trained_here(tmp_path):
+    (tmp_path / "logmel_stats").mkdir()
+    np.save(tmp_path / "logmel_stats" / train.EMBEDDING, np.zeros((N, 4), np.float32))
+    with pytest.raises(ValueError, match=r"spice.*logmel_stats.*byol, moco, simclr"):
+        train.deep(
+            "spice", {"k": K}, {"width": 16}, Clips(logmels()), "logmel_stats", tmp_path / "logmel_stats", [0],
+            tmp_path / "out", tmp_path / "scratch", train.Train(device="cpu", threads=1),
+        )  # fmt: skip
+
+
+def test_checkpoints_fit_the_inputs_they_were_made_from(tmp_path):
+    how = train.Train(device="cpu", threads=1)
+    keys = {next(how.runs("x", [0], tmp_path, *inputs))[1].key for inputs in ([{"a": 1}], [{"a": 2}], [np.arange(3)])}
+    assert len(keys) == 3
+
+
+def test_curves_are_numbered_over_all_phases():
+    run = Run(curves=[{"phase": "a", "epoch": 0, "loss": 1 / 3}, {"phase": "b", "epoch": 0, "loss": 2 / 3}])
+    table = train.curve(run, seed=7)
+    assert list(table["epoch"]) == [1, 2] and list(table["seed"]) == [7, 7]
+    assert table["loss"].tolist() == [0.33333, 0.66667]
