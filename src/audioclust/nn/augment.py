@@ -1,32 +1,31 @@
 """Views of log-mels for training without labels: original, weak (mildly changed) and strong (heavily changed).
 
 Made for audio and computed a batch at a time on the device. A view is cut from the signal of a clip, never from its
-padding, then goes through the ops that a list names. SPICE (arXiv 2103.09382) is where the three kinds come from;
-``mixup``, ``resize_crop`` and ``fader`` are BYOL-A's (arXiv 2103.06695, 2204.07402); the masks are SpecAugment's
-(arXiv 1904.08779); ``warp`` is vocal-tract length perturbation (Jaitly and Hinton, 2013).
+padding, then goes through the ops that a list names, in its order; ``crop`` and ``stretch`` are part of the cut. SPICE
+(arXiv 2103.09382) is where the three kinds come from; ``mixup``, ``resize_crop`` and ``fader`` are BYOL-A's (arXiv
+2103.06695, 2204.07402); the masks are SpecAugment's (arXiv 1904.08779); ``warp`` is vocal-tract length perturbation
+(Jaitly and Hinton, 2013).
 
 Shapes: log-mels x (b, f, t) standardised, in units of the data's deviation; views (b, 1, f, width).
 """
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 
-OPS = (
-    "crop", "stretch", "mixup", "resize_crop", "warp", "tilt", "filter", "gain", "fader", "noise", "time_mask",
-    "band_mask",
-)  # fmt: skip
+from audioclust.nn.resampling import resample, resize_crop
+
 Op = Literal[
     "crop", "stretch", "mixup", "resize_crop", "warp", "tilt", "filter", "gain", "fader", "noise", "time_mask",
     "band_mask",
 ]  # fmt: skip
+OPS: tuple[str, ...] = get_args(Op)
 Share = Annotated[float, Field(ge=0, lt=1)]
 Amount = Annotated[float, Field(ge=0)]
 NATS = 4.0  # deviation of log-mels, about: what one unit of a standardised log-mel is in nats, for adding powers
-EPS = float(torch.finfo(torch.float32).eps)
+EPS = float(torch.finfo(torch.float32).eps)  # least power of a mixture
 
 
 class Augment:
@@ -42,7 +41,7 @@ class Augment:
             background says nothing; 0: nothing is.
         weak, strong: the ops of the two kinds of view, in this order.
         crop: largest share of the signal that "fit" cuts off, at both ends together; "crop" moves its window at will.
-        stretch: largest change of speed; 0.2 is between 0.8 and 1.25.
+        stretch: largest change of speed; 0.2 is between 1 / 1.2 and 1.2.
         mixup: largest share of another clip's power.
         resize_scale: smallest and largest side of the rectangle that ``resize_crop`` takes, of the view's.
         warp: largest relative change of the frequency axis; shift: largest shift along it, in bands.
@@ -84,17 +83,24 @@ class Augment:
         self.warp, self.shift, self.tilt, self.ripple, self.gain, self.fader = warp, shift, tilt, ripple, gain, fader
         self.noise_level, self.masks, self.mask_share = noise_level, masks, mask_share
         self._given = {name: value for name, value in locals().items() if name != "self"}
-        unknown = [op for op in (*weak, *strong) if op not in OPS]
-        if unknown:
-            raise ValueError(f"unknown op {unknown[0]!r}: choose from {', '.join(OPS)}")
+        _check(weak)
+        _check(strong)
 
     def parameters(self) -> dict[str, Any]:
         """Return the arguments it was made with."""
         return dict(self._given)
 
     def original(self, x: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
-        """Return the signal as it is: (b, 1, f, width) where ``length`` is "fit", else repeated to (b, 1, f, t)."""
-        view = resample(x, _whole(frames, x.shape[2], self.width, self.length), 2)
+        """Return the signal as it is: (b, 1, f, width) where ``length`` is "fit", else repeated to all t frames.
+
+        Of clips that are shorter than a view too, ``width`` frames are returned.
+        """
+        length = frames[:, None].float()
+        if self.length == "fit":
+            at = (length - 1) * torch.arange(self.width, device=x.device) / (self.width - 1)
+        else:
+            at = torch.arange(max(x.shape[2], self.width), device=x.device) % length
+        view = resample(x, at, 2)
         return self._centred(self._levelled(view))[:, None]
 
     def weak(self, x: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
@@ -110,6 +116,7 @@ class Augment:
 
         ``frames`` (b,) is how many frames of each clip hold signal.
         """
+        _check(ops)
         view = self._levelled(resample(x, self._window(frames, ops), 2))
         for op in ops:
             if op not in ("crop", "stretch"):
@@ -119,22 +126,39 @@ class Augment:
     def _window(self, frames: torch.Tensor, ops: list[str]) -> torch.Tensor:
         """Return where in time each frame of a view is read, (b, width)."""
         u = _uniform(frames, 4)  # (4, b, 1)
-        length = frames[:, None].float()
+        last = frames[:, None].float() - 1
         if self.length == "fit":
             kept = 1 - self.crop * u[0] if "crop" in ops else torch.ones_like(u[0])
-            span, start = (length - 1) * kept, (length - 1) * (1 - kept) * u[1]
+            span, start = last * kept, last * (1 - kept) * u[1]
         else:
             speed = (1 + self.stretch) ** (2 * u[0] - 1) if "stretch" in ops else torch.ones_like(u[0])
             span = (self.width - 1) * speed
-            room = (length - 1 - span).clamp_min(0)
-            start = room * (u[1] if "crop" in ops else 0.5)
-        at = torch.linspace(0, 1, self.width, device=frames.device)
+            start = self._start(last, last - span, u[1] if "crop" in ops else None)
+        at = torch.arange(self.width, device=frames.device, dtype=torch.float32)
         if "stretch" in ops:
-            # A smooth change of speed along the view that keeps both ends.
-            at = at + self.stretch * (2 * u[2] - 1) * torch.sin(2 * math.pi * (at + u[3])) / (2 * math.pi)
-            at = (at - at[:, :1]) / (at[:, -1:] - at[:, :1])
-        position = start + span * at
-        return position if self.length == "fit" else position % length.clamp_min(1)
+            at = self._uneven(at, self.stretch * (2 * u[2] - 1), u[3])
+        position = start + span * at / (self.width - 1)
+        if self.length == "crop":
+            position = position % (last + 1)
+        return position.minimum(last)  # beyond it, before the repetition too, lies what a clip is padded with
+
+    def _start(self, last: torch.Tensor, room: torch.Tensor, u: torch.Tensor | None) -> torch.Tensor:
+        """Return the first frame of a window that has ``room`` frames to move in; None: that of the middle one.
+
+        A signal shorter than the window is repeated, and may begin with any of its frames. Frames are whole numbers:
+        to read between two of them is to smooth them.
+        """
+        if u is None:
+            return (room.clamp_min(0) / 2).floor()
+        free = torch.where(room < 0, last, room)
+        return ((free + 1) * u).floor().minimum(free)
+
+    def _uneven(self, at: torch.Tensor, amount: torch.Tensor, phase: torch.Tensor) -> torch.Tensor:
+        """Change the speed smoothly along the view, by at most ``amount`` (b, 1), and keep both ends."""
+        turn = 2 * math.pi * (at / (self.width - 1) + phase)
+        at = at + amount * torch.sin(turn) * (self.width - 1) / (2 * math.pi)  # (b, width)
+        first, end = at[:, :1], at[:, -1:]
+        return (at - first) * (self.width - 1) / (end - first)
 
     def _levelled(self, view: torch.Tensor) -> torch.Tensor:
         if not self.dynamics:
@@ -166,11 +190,10 @@ class Augment:
 
     def _filter(self, view: torch.Tensor) -> torch.Tensor:
         """Add a random curve over the bands: three cosines, what a microphone or a band filter does."""
-        order = torch.arange(1, 4, device=view.device)[:, None]
         at = torch.linspace(0, math.pi, view.shape[1], device=view.device)
-        u = _uniform(view, 2, 2)
-        phase, amount = u[0] * 2 * math.pi, (2 * u[1] - 1) * self.ripple
-        curve = (amount[:, None] * torch.cos(order * at + phase[:, None] * order)).sum(1)
+        u = _uniform(view, 6).view(2, 3, -1, 1)  # (2, 3, b, 1)
+        order = torch.arange(1, 4, device=view.device).view(3, 1, 1)
+        curve = self.ripple * ((2 * u[0] - 1) * torch.cos(order * at + 2 * math.pi * u[1])).sum(0)  # (b, f)
         return view + curve[:, :, None]
 
     def _gain(self, view: torch.Tensor) -> torch.Tensor:
@@ -208,32 +231,21 @@ class Augment:
         return view
 
 
+def _check(ops: list[str]) -> None:
+    for op in ops:
+        if op not in OPS:
+            raise ValueError(f"unknown op {op!r}: choose from {', '.join(OPS)}")
+
+
 def _uniform(like: torch.Tensor, count: int, dims: int = 2) -> torch.Tensor:
     """Return ``count`` uniform draws an item: (count, b, 1, ...) with ``dims`` dimensions after the first."""
     return torch.rand((count, len(like)) + (1,) * (dims - 1), device=like.device)
 
 
-def _whole(frames: torch.Tensor, t: int, width: int, length: str) -> torch.Tensor:
-    if length == "fit":
-        return (frames[:, None].float() - 1) * torch.linspace(0, 1, width, device=frames.device)
-    return torch.arange(t, device=frames.device, dtype=torch.float32) % frames[:, None]
-
-
-def resample(x: torch.Tensor, at: torch.Tensor, axis: int) -> torch.Tensor:
-    """Read ``x`` (b, f, t) at the positions ``at`` (b, m) along ``axis`` (1 or 2), linearly; ends are continued."""
-    last = x.shape[axis] - 1
-    at = at.clamp(0, last)
-    low = at.floor().long().clamp_max(max(last - 1, 0))
-    share = (at - low).unsqueeze(3 - axis)
-    shape = [-1, x.shape[1], -1] if axis == 2 else [-1, -1, x.shape[2]]
-    below = x.gather(axis, low.unsqueeze(3 - axis).expand(shape))
-    above = x.gather(axis, (low + 1).clamp_max(last).unsqueeze(3 - axis).expand(shape))
-    return torch.lerp(below, above, share)
-
-
 def log_mixup_exp(a: torch.Tensor, b: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """Return log(share e^a + (1 - share) e^b): the two sounds' powers mixed (BYOL-A, eq. 5)."""
-    return torch.log(share * a.exp() + (1 - share) * b.exp() + EPS)
+    """Return log(share e^a + (1 - share) e^b + eps): the two sounds' powers mixed (BYOL-A, eq. 5)."""
+    mixed = torch.logaddexp(a + torch.log(share), b + torch.log1p(-share))
+    return torch.logaddexp(mixed, mixed.new_full((), math.log(EPS)))
 
 
 def linear_fader(x: torch.Tensor, start: torch.Tensor, end: torch.Tensor, gain: float) -> torch.Tensor:
@@ -252,31 +264,5 @@ def random_resize_crop(x: torch.Tensor, low: float, high: float) -> torch.Tensor
     u = _uniform(x, 4)[..., 0]  # (4, b)
     h = ((low + (high - low) * u[0]) * f).long().clamp(1, f)
     w = ((low + (high - low) * u[1]) * t).long().clamp(1, canvas)
-    i = (u[2] * (f - h + 1)).long().clamp_max(f - 1)
-    j = (u[3] * (canvas - w + 1)).long().clamp_max(canvas - 1)
+    i, j = (u[2] * (f - h + 1)).long(), (u[3] * (canvas - w + 1)).long()
     return resize_crop(x, i, j, h, w)
-
-
-def resize_crop(x: torch.Tensor, i: torch.Tensor, j: torch.Tensor, h: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-    """Resize the rectangle at (i, j) of size (h, w), all (b,) and whole, of each canvas to (f, t) by bicubic lines."""
-    f, t = x.shape[1:]
-    canvas = int(1.5 * t)
-    left = (canvas - t) // 2
-    x = F.pad(x, (left, canvas - t - left))
-    return _cubic(_cubic(x, i, h, f, 1), j, w, t, 2)
-
-
-def _cubic(x: torch.Tensor, start: torch.Tensor, size: torch.Tensor, steps: int, axis: int) -> torch.Tensor:
-    """Read ``steps`` positions from the first to the last of ``size`` ones, by cubic convolution (a = -0.75)."""
-    at = torch.linspace(0, 1, steps, dtype=torch.float64, device=x.device) * (size[:, None] - 1)
-    low = at.floor()
-    d = (at - low).to(x.dtype)
-    a = -0.75
-    near, far = lambda s: ((a + 2) * s - (a + 3)) * s * s + 1, lambda s: ((a * s - 5 * a) * s + 8 * a) * s - 4 * a
-    shape = [-1, x.shape[1], -1] if axis == 2 else [-1, -1, x.shape[2]]
-    total = 0
-    for step, weight in ((-1, far(d + 1)), (0, near(d)), (1, near(1 - d)), (2, far(2 - d))):
-        # Beyond the rectangle its border goes on, as torch's interpolation has it.
-        index = (low.long() + step).clamp_min(0).minimum(size[:, None] - 1) + start[:, None]
-        total = total + weight.unsqueeze(3 - axis) * x.gather(axis, index.unsqueeze(3 - axis).expand(shape))
-    return total

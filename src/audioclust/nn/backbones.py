@@ -20,6 +20,7 @@ class ResNet18(nn.Module):
         super().__init__()
         self.network = resnet18(weights=None)
         self.network.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+        nn.init.kaiming_normal_(self.network.conv1.weight, mode="fan_out", nonlinearity="relu")  # as torchvision's
         self.network.fc = nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -36,7 +37,8 @@ def build(name: Name, d: int, f: int, channels: int = 64) -> nn.Module:
         channels: of BYOL-A's convolutions; 64 in the paper.
 
     Raises:
-        ValueError: BYOL-A's networks halve the bands two or three times, and ``f`` does not divide.
+        ValueError: BYOL-A's networks halve the bands two or three times, and ``f`` does not divide; or "audiontt2022",
+            which puts its last convolution into the vector, has no room for it in ``d``.
     """
     if name == "resnet18":
         return ResNet18()
@@ -44,5 +46,7 @@ def build(name: Name, d: int, f: int, channels: int = 64) -> nn.Module:
     if f % 2**halvings:
         raise ValueError(f"log-mels of {f} bands (logmel.n_mels): {name} needs a multiple of {2**halvings}")
     if name == "audiontt2022":
+        if d <= channels * f // 4:
+            raise ValueError(f"d={d} should be > {channels * f // 4}, a quarter of {channels} channels of {f} bands")
         return AudioNTT2022(d, f, channels=channels)
     return AudioNTT2020(d, f, channels=channels)

@@ -1,6 +1,6 @@
 """Label-free measures of an embedding while it is trained: whether it collapses shows in them, not in the loss.
 
-Alignment and uniformity are Wang and Isola's (ICML 2020, arXiv 2005.10242).
+Alignment and uniformity are Wang and Isola's (ICML 2020, arXiv 2005.10242); the rank is Roy and Vetterli's (2007).
 """
 
 import torch
@@ -20,10 +20,11 @@ def monitors(z1: Tensor, z2: Tensor) -> dict[str, Tensor]:
     a, b = F.normalize(z1.float(), dim=1), F.normalize(z2.float(), dim=1)
     squared = torch.pdist(a).square()
     values = torch.linalg.svdvals(a - a.mean(0))
-    share = values / values.sum().clamp_min(1e-12)
+    # The vectors have length 1: what sums up to less is rounding, which has a rank of its own.
+    share = values / values.sum().clamp_min(1e-2)
     return {
         "alignment": (a - b).square().sum(1).mean(),
-        "uniformity": torch.logsumexp(-2 * squared, 0) - torch.log(torch.tensor(float(len(squared)))),
+        "uniformity": (-2 * squared).exp().mean().log(),
         "spread": a.std(0, correction=0).mean() * a.shape[1] ** 0.5,
         "rank": torch.special.entr(share).sum().exp(),
     }

@@ -13,6 +13,7 @@ from torch import nn
 from audioclust.nn.augment import Augment
 from audioclust.nn.backbones import build
 from audioclust.nn.clips import Clips
+from audioclust.nn.training import seeded
 from audioclust.nn.views import embed
 
 CONFIG, WEIGHTS = "config.json", "encoder.safetensors"
@@ -28,9 +29,15 @@ class Encoder:
     input = "logmel"
 
     def transform(self, x: Any, frames: np.ndarray | None = None) -> np.ndarray:
-        """Return the embedding (n, d) float32 of log-mels (n, f, t), of which ``frames`` (n,) hold signal."""
+        """Return the embedding (n, d) float32 of log-mels (n, f, t), of which ``frames`` (n,) hold signal.
+
+        Raises:
+            ValueError: other bands than those of the clips it was trained on, or something that ``Clips`` refuse.
+        """
         clips = Clips.of(x, frames, self.device, mean=self.mean_, std=self.std_)
-        return embed(self.backbone_, clips, self.augment.original).cpu().numpy()
+        if clips.f != self.bands_:
+            raise ValueError(f"log-mels of {clips.f} bands: this encoder was trained on {self.bands_}")
+        return embed(self.backbone_, clips, self.augment_.original).cpu().numpy()
 
     def save(self, folder: Path) -> None:
         """Write ``config.json`` and ``encoder.safetensors`` into ``folder``."""
@@ -38,7 +45,7 @@ class Encoder:
         folder.mkdir(parents=True, exist_ok=True)
         config = {
             "parameters": {name: getattr(self, name) for name in _names(type(self)) if name not in CALLERS},
-            "augment": self.augment.parameters(),
+            "augment": self.augment_.parameters(),
             "mean": self.mean_,
             "std": self.std_,
             "bands": self.bands_,
@@ -59,15 +66,16 @@ class Encoder:
             raise FileNotFoundError(f"{folder / CONFIG}: no such file; `dvc repro pretext` trains encoders")
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         encoder = cls(**config["parameters"], augment=Augment(**config["augment"]), device=device)
-        encoder.mean_, encoder.std_ = config["mean"], config["std"]
-        encoder._build(config["bands"])
+        encoder.augment_, encoder.mean_, encoder.std_ = encoder.augment, config["mean"], config["std"]
+        with seeded(0, device):  # the weights drawn here are replaced
+            encoder._build(config["bands"])
         encoder.backbone_.load_state_dict(load_file(folder / WEIGHTS, device=device))
         encoder.backbone_.eval()
         return encoder
 
     def _start(self, x: Any, frames: np.ndarray | None) -> Clips:
         """Check the clips, note what they are standardised with and make the backbone; return the clips."""
-        self.augment = Augment() if self.augment is None else self.augment
+        self.augment_ = self.augment or Augment()
         clips = Clips.of(x, frames, self.device)
         if clips.n < 2:
             raise ValueError(f"n_samples={clips.n} should be >= 2: there is nothing to tell a clip from")
@@ -84,9 +92,7 @@ class Encoder:
     def _views(self, clips: Clips, rows: torch.Tensor, ops: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return two views (b, 1, f, width) of each of the clips ``rows`` (b,)."""
         x, frames = clips[rows]
-        return tuple(
-            self.augment(x, frames, ops).contiguous(memory_format=torch.channels_last) for _ in range(2)
-        )  # fmt: skip
+        return self.augment_(x, frames, ops), self.augment_(x, frames, ops)
 
 
 def _names(kind: type) -> list[str]:
@@ -102,6 +108,6 @@ def optimise(loss: torch.Tensor, optimiser: torch.optim.Optimizer, lr: float) ->
     optimiser.step()
 
 
-def modules(*parts: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters of all ``parts``."""
+def parameters(*parts: nn.Module) -> list[nn.Parameter]:
+    """Return what an optimiser trains of all ``parts``."""
     return [parameter for part in parts for parameter in part.parameters()]

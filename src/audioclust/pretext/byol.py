@@ -20,7 +20,7 @@ from audioclust.nn.backbones import Name
 from audioclust.nn.heads import mlp
 from audioclust.nn.monitors import monitors
 from audioclust.nn.training import Run, autocast, batches, epochs, memory_hint, seeded
-from audioclust.pretext._encoder import Encoder, modules, optimise
+from audioclust.pretext._encoder import Encoder, optimise, parameters
 
 
 class BYOL(Encoder):
@@ -64,7 +64,7 @@ class BYOL(Encoder):
             online = torch.nn.Sequential(self.backbone_, projector)
             predictor = mlp([self.projection, self.hidden, self.projection], norm=True).to(self.device)
             target = deepcopy(online).requires_grad_(False)
-            optimiser = torch.optim.Adam(modules(online, predictor), self.lr)
+            optimiser = torch.optim.Adam(parameters(online, predictor), self.lr)
             state = {"online": online, "predictor": predictor, "target": target, "optimiser": optimiser}
             for part in (online, predictor, target):
                 part.train()

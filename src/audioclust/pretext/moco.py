@@ -21,7 +21,7 @@ from audioclust.nn.losses import info_nce
 from audioclust.nn.monitors import monitors
 from audioclust.nn.schedules import cosine
 from audioclust.nn.training import Run, autocast, batches, epochs, memory_hint, seeded
-from audioclust.pretext._encoder import Encoder, modules, optimise
+from audioclust.pretext._encoder import Encoder, optimise, parameters
 
 PARTS = 2  # of a batch of keys, each with batch statistics of its own
 
@@ -68,16 +68,18 @@ class MoCo(Encoder):
         """Set ``backbone_``, the query's, from log-mels (n, f, t), of which ``frames`` (n,) hold signal."""
         with seeded(self.random_state, self.device), memory_hint(f"moco.batch = {self.batch}"):
             clips = self._start(x, frames)
-            query = torch.nn.Sequential(self.backbone_, mlp([self.d_, self.d_, self.projection]).to(self.device))
+            d = self.backbone_.d
+            query = torch.nn.Sequential(self.backbone_, mlp([d, d, self.projection]).to(self.device))
             key = deepcopy(query).requires_grad_(False)
-            optimiser = torch.optim.SGD(modules(query), self.lr, momentum=0.9, weight_decay=self.weight_decay)
+            optimiser = torch.optim.SGD(parameters(query), self.lr, momentum=0.9, weight_decay=self.weight_decay)
             batch = min(self.batch, clips.n)
             size = max(batch, min(self.queue, clips.n // 2) // batch * batch)
             keys = {"queue": F.normalize(torch.randn(size, self.projection, device=self.device), dim=1)}
             steps = clips.n // batch
             rates = cosine(self.lr, 0.0, self.epochs * steps)
-            ops = self.augment.strong_ops if self.ops is None else self.ops
-            query.train(), key.train()
+            ops = self.augment_.strong_ops if self.ops is None else self.ops
+            query.train()
+            key.train()
             for epoch in epochs(self.epochs, {"query": query, "key": key, "optimiser": optimiser, "keys": keys}, run):
                 for step, rows in enumerate(batches(clips.n, batch)):
                     one, two = self._views(clips, rows, ops)
@@ -92,11 +94,6 @@ class MoCo(Encoder):
                 epoch.add(**monitors(q.detach(), k))
         self.backbone_.eval()
         return self
-
-    @property
-    def d_(self) -> int:
-        """Dimensions of the backbone."""
-        return self.backbone_.d
 
 
 def enqueue(queue: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ from audioclust.nn.losses import nt_xent
 from audioclust.nn.monitors import monitors
 from audioclust.nn.schedules import warmup_cosine
 from audioclust.nn.training import Run, autocast, batches, epochs, memory_hint, seeded
-from audioclust.pretext._encoder import Encoder, modules, optimise
+from audioclust.pretext._encoder import Encoder, optimise, parameters
 
 
 class SimCLR(Encoder):
@@ -50,13 +50,8 @@ class SimCLR(Encoder):
         random_state: int = 0,
     ):
         self.ops, self.backbone, self.d, self.channels, self.projection = ops, backbone, d, channels, projection
-        self.temperature, self.epochs, self.batch, self.lr, self.weight_decay = (
-            temperature,
-            epochs,
-            batch,
-            lr,
-            weight_decay,
-        )
+        self.temperature, self.epochs, self.batch = temperature, epochs, batch
+        self.lr, self.weight_decay = lr, weight_decay
         self.augment, self.device, self.random_state = augment, device, random_state
 
     def fit(self, x: Any, frames: np.ndarray | None = None, run: Run | None = None) -> "SimCLR":
@@ -65,20 +60,20 @@ class SimCLR(Encoder):
             clips = self._start(x, frames)
             network = self.backbone_
             head = mlp([network.d, network.d, self.projection]).to(self.device)
-            optimiser = torch.optim.Adam(modules(network, head), self.lr, weight_decay=self.weight_decay)
+            optimiser = torch.optim.Adam(parameters(network, head), self.lr, weight_decay=self.weight_decay)
             steps = max(1, clips.n // self.batch)
             rates = warmup_cosine(self.lr, 0.0, self.epochs * steps, self.epochs * steps // 10)
-            ops = self.augment.strong_ops if self.ops is None else self.ops
+            ops = self.augment_.strong_ops if self.ops is None else self.ops
             state = {"network": network, "head": head, "optimiser": optimiser}
             network.train()
             for epoch in epochs(self.epochs, state, run):
                 for step, rows in enumerate(batches(clips.n, self.batch)):
+                    views = torch.cat(self._views(clips, rows, ops))
                     with autocast(self.device):
-                        h = network(torch.cat(self._views(clips, rows, ops)))
-                        z1, z2 = head(h).chunk(2)
+                        z1, z2 = head(network(views)).chunk(2)
                     loss = nt_xent(z1, z2, self.temperature)
                     optimise(loss, optimiser, rates[epoch.number * steps + step])
                     epoch.add(loss=loss)
-                epoch.add(**monitors(*h.detach().chunk(2)))
+                epoch.add(**monitors(z1.detach(), z2.detach()))
         network.eval()
         return self
