@@ -277,6 +277,14 @@ def test_clips_that_are_not_finite_are_an_error(start):
         make().fit(sounds()[0], encoder=start, embedding=embedding[10:])
 
 
+def test_log_mels_of_other_bands_are_an_error(start):
+    x = sounds()[0]
+    model = make(stage="cluster", update="heads", epochs=1).fit(x, encoder=start)
+    for use in (model.predict, lambda x: make().fit(x, encoder=start)):
+        with pytest.raises(ValueError, match="log-mels of 8 bands: the encoder was trained on 16"):
+            use(x[:, :8])
+
+
 def test_without_an_encoder_there_is_an_error():
     with pytest.raises(ValueError, match="first step"):
         make().fit(sounds()[0])

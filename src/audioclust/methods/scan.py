@@ -189,12 +189,13 @@ class SCAN:
             run: for curves and checkpoints.
 
         Raises:
-            ValueError: fewer clips than clusters, a clip that is not finite, no encoder, or an embedding that is not
-                the encoder's of these clips.
+            ValueError: fewer clips than clusters, a clip that is not finite, no encoder, one of other bands, or an
+                embedding that is not the encoder's of these clips.
         """
         if encoder is None:
             raise ValueError("encoder=None: SCAN's first step is a fitted pretext (simclr, moco, byol)")
-        clips = Clips.of(x, frames, self.device, mean=encoder.mean_, std=encoder.std_)
+        self.architecture_ = [encoder.backbone, encoder.d, encoder.bands_, encoder.channels]
+        clips = self._clips(x, frames, encoder.mean_, encoder.std_)
         embedding = points(encoder.transform(clips) if embedding is None else embedding, self.k)
         if embedding.shape != (clips.n, encoder.backbone_.d):
             raise ValueError(
@@ -202,7 +203,6 @@ class SCAN:
                 f"({clips.n}, {encoder.backbone_.d})"
             )
         self.augment_, self.mean_, self.std_ = self.augment or Augment(), clips.mean, clips.std
-        self.architecture_ = [encoder.backbone, encoder.d, encoder.bands_, encoder.channels]
         self.neighbours_ = min(self.neighbours, clips.n // self.k - 1)
         backbone = copy.deepcopy(encoder.backbone_).to(self.device)
         with seeded(self.random_state, self.device):
@@ -221,7 +221,7 @@ class SCAN:
 
     def predict(self, x: Any, frames: np.ndarray | None = None) -> np.ndarray:
         """Return the clusters (n,) int32 of other clips."""
-        clips = Clips.of(x, frames, self.device, mean=self.mean_, std=self.std_)
+        clips = self._clips(x, frames, self.mean_, self.std_)
         return self._logits(clips).argmax(1).cpu().numpy().astype(np.int32)
 
     def save(self, folder: Path) -> None:
@@ -240,6 +240,12 @@ class SCAN:
         network.to(device, memory_format=torch.channels_last).load_state_dict(tensors)
         model.network_ = network.eval()
         return model
+
+    def _clips(self, x: Any, frames: np.ndarray | None, mean: float, std: float) -> Clips:
+        clips = Clips.of(x, frames, self.device, mean=mean, std=std)
+        if clips.f != self.architecture_[2]:
+            raise ValueError(f"log-mels of {clips.f} bands: the encoder was trained on {self.architecture_[2]}")
+        return clips
 
     def _logits(self, clips: Clips) -> Tensor:
         """(n, k) of the clips as they are."""
