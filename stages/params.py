@@ -223,7 +223,8 @@ def _signature(targets: tuple[Callable, ...], supplied: set[str]) -> tuple[dict[
     for target in targets:
         hints = get_type_hints(target.__init__ if isinstance(target, type) else target, include_extras=True)
         for name, parameter in inspect.signature(target).parameters.items():
-            if name in supplied or (parameter.kind is parameter.KEYWORD_ONLY and name in SUPPLIED):
+            handed = isinstance(target, type) and parameter.kind is parameter.KEYWORD_ONLY and name in SUPPLIED
+            if name in supplied or handed:
                 continue
             # In every section `k: auto` is the number of classes; the stage resolves it.
             types[name] = hints[name] | Literal["auto"] if name == "k" else hints[name]

@@ -284,6 +284,17 @@ def test_centred_and_levelled_views(length):
     assert (levelled.amax((1, 2, 3)) - levelled.amin((1, 2, 3))).max() <= 1.5 + 1e-5
 
 
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize(("centre", "shape"), [("band", (8, 1)), ("clip", (1, 1))])
+@pytest.mark.parametrize("op", [op for op in OPS if op not in ("mixup", "noise")])
+def test_nothing_shows_what_is_centred_away(op, centre, shape, length):
+    """Neither in a mask nor around a view; to sounds that are added their level matters."""
+    x, frames = batch()
+    offset = 3 * torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    one, two = (view([op], each, frames, length=length, centre=centre) for each in (x, x + offset))
+    torch.testing.assert_close(one, two, rtol=0, atol=1e-4)
+
+
 # Its parameters
 
 

@@ -35,7 +35,7 @@ COLUMNS = 40  # of a confusion matrix; smaller clusters are added up
 
 
 @contextmanager
-def _figure(path: Path, width: float, height: float) -> Iterator[Figure]:
+def page(path: Path, width: float, height: float) -> Iterator[Figure]:
     """Yield a figure of that many inches and write it."""
     with style.context(["default", STYLE]):
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -70,7 +70,7 @@ def clip_map(xy: np.ndarray, values: np.ndarray, title: str, path: Path) -> None
     names = [name for name in _ordered(values) if name not in GREY]
     looks = {name: (colour, MARKS[0]) for name, (_, colour) in GREY.items() if name in values} | _looks(names)
     legend = len(names) <= len(COLOURS) * len(MARKS)
-    with _figure(path, 8.4 if legend else 6.4, 5.4) as figure:
+    with page(path, 8.4 if legend else 6.4, 5.4) as figure:
         axes = figure.add_subplot(title=title if legend else f"{title} ({len(names)} values)")
         _scatter(axes, xy, values, looks)
         axes.set(xticks=[], yticks=[])
@@ -128,7 +128,7 @@ def confusion(labels: np.ndarray, clusters: np.ndarray, path: Path, title: str) 
     table, matched = confusion_table(labels[known], clusters[known])
     table = _folded(table, max(COLUMNS, len(matched) + 1))
     width, height = min(0.46 * table.shape[1], 8.0), min(0.34 * len(table), 10.0)
-    with _figure(path, max(width + 2.2, 4.5), height + 1.0) as figure:
+    with page(path, max(width + 2.2, 4.5), height + 1.0) as figure:
         axes = figure.add_subplot(title=_short(title, 60), xlabel="cluster")
         _counts(axes, table.to_numpy(), 72 * width / table.shape[1], 72 * height / len(table))
         turned = 90 if table.columns.str.len().max() * 6 > 72 * width / table.shape[1] else 0
@@ -196,7 +196,7 @@ def bars(table: pd.DataFrame, path: Path) -> None:
     colours = dict(zip(dict.fromkeys(table["reducer"]), COLOURS, strict=False))
     tallest, down = scored["encoder"].value_counts().max(), -(-len(encoders) // 2)
     across = min(len(encoders), 2)
-    with _figure(path, 4.2 * across + 0.6, (0.2 * tallest + 0.75) * down) as figure:
+    with page(path, 4.2 * across + 0.6, (0.2 * tallest + 0.75) * down) as figure:
         panels = figure.subplots(down, across, sharex=True, squeeze=False).ravel()
         for axes, encoder in zip(panels, encoders, strict=False):
             _bars(axes, scored[scored["encoder"] == encoder], score, colours)
@@ -247,7 +247,7 @@ def examples(
     seconds = logmel.shape[2] * hop_seconds
     images = {i: _thinned(np.asarray(logmel[i], dtype=np.float32)) for rows in chosen.values() for i in rows}
     low, high = np.percentile(np.stack(list(images.values())), (5, 99.5))
-    with _figure(path, 8.4, 1.05 * len(chosen) + 0.5) as figure:
+    with page(path, 8.4, 1.05 * len(chosen) + 0.5) as figure:
         panels = figure.subplots(len(chosen), per_class, sharex=True, sharey=True, squeeze=False)
         for line, (name, rows) in zip(panels, chosen.items(), strict=True):
             for axes, i in zip(line, rows, strict=False):
@@ -285,5 +285,5 @@ def _frequencies(axes: Axes, mel_hz: np.ndarray | None) -> None:
 
 
 def _nothing(path: Path, text: str) -> None:
-    with _figure(path, 6, 1) as figure:
+    with page(path, 6, 1) as figure:
         figure.text(0.5, 0.5, text, ha="center", va="center")

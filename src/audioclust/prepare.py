@@ -42,7 +42,7 @@ def prepare(
 ) -> None:
     """Write ``audio.npy`` (n, samples) int16, ``clips.csv``, ``rejected.csv`` and ``info.json`` into ``out``.
 
-    ``durations.npy`` (n,) float64 repeats the table's seconds of signal, for what must not run again when labels change.
+    ``durations.npy`` (n,) float64 repeats the seconds of signal, for what must not run again when labels change.
 
     Args:
         recordings: ``path`` (relative to ``root``), ``group``, and a column for each labelling.

@@ -152,7 +152,7 @@ class DeepCluster:
         clusters = self._clusters(clips.n)
         self.mean_, self.std_, self.augment_ = clips.mean, clips.std, self.augment or Augment()
         with seeded(self.random_state, self.device), memory_hint(f"deepcluster.batch = {self.batch}"):
-            self._build(*self._backbone(clips.f, encoder))
+            self._build(*self._backbone(self.augment_.bands(clips.f), encoder))
             if self.start == "pretext":
                 self.network_[0].load_state_dict(encoder.backbone_.state_dict())
             optimiser = torch.optim.SGD(self.network_.parameters(), self.lr, self.momentum, 0, self.weight_decay)
@@ -184,7 +184,7 @@ class DeepCluster:
         if encoder is None:
             raise ValueError("start='pretext' needs an encoder that was trained here: none was given")
         if encoder.bands_ != f:
-            raise ValueError(f"log-mels of {f} bands: the encoder to start from was trained on {encoder.bands_}")
+            raise ValueError(f"views of {f} bands: the encoder to start from was trained on {encoder.bands_}")
         return encoder.backbone, encoder.d, f, encoder.channels
 
     def _build(self, name: str, d: int, f: int, channels: int) -> None:
@@ -255,8 +255,8 @@ class DeepCluster:
     def predict(self, x: np.ndarray | Clips, frames: np.ndarray | None = None) -> np.ndarray:
         """Return the cluster (n,) int32 of log-mels (n, f, t): the nearest of the training clips' centres."""
         clips = Clips.of(x, frames, self.device, mean=self.mean_, std=self.std_)
-        if clips.f != self.bands_:
-            raise ValueError(f"log-mels of {clips.f} bands: this model was trained on {self.bands_}")
+        if self.augment_.bands(clips.f) != self.bands_:
+            raise ValueError(f"views of {self.augment_.bands(clips.f)} bands: this model was trained on {self.bands_}")
         return self._nearest(self._features(clips))
 
     def save(self, folder: Path) -> None:

@@ -243,8 +243,9 @@ class SCAN:
 
     def _clips(self, x: Any, frames: np.ndarray | None, mean: float, std: float) -> Clips:
         clips = Clips.of(x, frames, self.device, mean=mean, std=std)
-        if clips.f != self.architecture_[2]:
-            raise ValueError(f"log-mels of {clips.f} bands: the encoder was trained on {self.architecture_[2]}")
+        if self.augment_.bands(clips.f) != self.architecture_[2]:
+            bands = self.augment_.bands(clips.f)
+            raise ValueError(f"views of {bands} bands: the encoder was trained on {self.architecture_[2]}")
         return clips
 
     def _logits(self, clips: Clips) -> Tensor:

@@ -13,6 +13,7 @@ import math
 from typing import Annotated, Any, Literal, get_args
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 
 from audioclust.nn.resampling import resample, resize_crop
@@ -35,6 +36,9 @@ class Augment:
         width: frames of a view.
         length: "fit" stretches the signal of a clip to ``width`` frames, so that words of any length fill a view;
             "crop" cuts a window of ``width`` frames out of it, repeating a shorter signal.
+        trim: frames at both ends of a clip whose power is that far under its loudest frame's, in deviations, are no
+            signal; 0: none are cut off.
+        pool: neighbouring bands and frames that are averaged first: cheaper, and without a voice's single harmonics.
         centre: "band" takes each band's mean over time away from a view, and with it the microphone and much of the
             voice; "clip" the mean of all bands, the loudness; "none" leaves both.
         dynamics: how far under the loudest point of a clip everything quieter is levelled, so that a recording's
@@ -62,6 +66,8 @@ class Augment:
         weak: list[Op] = ["crop", "gain"],  # noqa: B006
         strong: list[Op] = ["crop", "stretch", "mixup", "warp", "tilt", "filter", "fader", "noise", "time_mask", "band_mask"],  # noqa: B006, E501
         *,
+        trim: Amount = 0.0,
+        pool: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (1, 1),
         dynamics: Amount = 0.0,
         crop: Share = 0.2,
         stretch: Share = 0.2,
@@ -78,6 +84,7 @@ class Augment:
         mask_share: Share = 0.2,
     ):  # fmt: skip
         self.width, self.length, self.centre, self.dynamics = width, length, centre, dynamics
+        self.trim, self.pool = trim, tuple(pool)
         self.weak_ops, self.strong_ops = weak, strong
         self.crop, self.stretch, self.mixup, self.resize_scale = crop, stretch, mixup, resize_scale
         self.warp, self.shift, self.tilt, self.ripple, self.gain, self.fader = warp, shift, tilt, ripple, gain, fader
@@ -90,17 +97,22 @@ class Augment:
         """Return the arguments it was made with."""
         return dict(self._given)
 
+    def bands(self, f: int) -> int:
+        """Return the bands of a view of log-mels of ``f`` bands."""
+        return f // self.pool[0]
+
     def original(self, x: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
         """Return the signal as it is: (b, 1, f, width) where ``length`` is "fit", else repeated to all t frames.
 
         Of clips that are shorter than a view too, ``width`` frames are returned.
         """
+        x, start, frames = self._signal(x, frames)
         length = frames[:, None].float()
         if self.length == "fit":
             at = (length - 1) * torch.arange(self.width, device=x.device) / (self.width - 1)
         else:
             at = torch.arange(max(x.shape[2], self.width), device=x.device) % length
-        view = resample(x, at, 2)
+        view = resample(x, start + at, 2)
         return self._centred(self._levelled(view))[:, None]
 
     def weak(self, x: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
@@ -117,11 +129,27 @@ class Augment:
         ``frames`` (b,) is how many frames of each clip hold signal.
         """
         _check(ops)
-        view = self._levelled(resample(x, self._window(frames, ops), 2))
+        x, start, frames = self._signal(x, frames)
+        view = self._levelled(resample(x, start + self._window(frames, ops), 2))
         for op in ops:
             if op not in ("crop", "stretch"):
                 view = getattr(self, f"_{op}")(view)
         return self._centred(view)[:, None]
+
+    def _signal(self, x: torch.Tensor, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return pooled ``x``, and where in it each clip's signal begins (b, 1) and how many frames it has (b,)."""
+        start = torch.zeros_like(frames)
+        if self.trim:
+            power = torch.logsumexp(x * NATS, 1) / NATS  # (b, t)
+            at = torch.arange(x.shape[2], device=x.device)
+            power = torch.where(at < frames[:, None], power, -torch.inf)
+            loud = (power >= power.amax(1, keepdim=True) - self.trim).byte()
+            start, end = loud.argmax(1), x.shape[2] - loud.flip(1).argmax(1)
+            frames = end - start
+        step = self.pool[1]
+        if self.pool != (1, 1):
+            x = F.avg_pool2d(x[:, None], self.pool)[:, 0]
+        return x, (start // step)[:, None], (frames // step).clamp(1, x.shape[2])
 
     def _window(self, frames: torch.Tensor, ops: list[str]) -> torch.Tensor:
         """Return where in time each frame of a view is read, (b, width)."""
@@ -176,7 +204,8 @@ class Augment:
         return log_mixup_exp(view, other, 1 - self.mixup * _uniform(view, 1, 3)[0])
 
     def _resize_crop(self, view: torch.Tensor) -> torch.Tensor:
-        return random_resize_crop(view, *self.resize_scale)
+        # Centred first: around the view are zeros, which would show what is centred away.
+        return random_resize_crop(self._centred(view), *self.resize_scale)
 
     def _warp(self, view: torch.Tensor) -> torch.Tensor:
         """Scale and shift the frequency axis: what the length of a vocal tract does."""
@@ -220,7 +249,7 @@ class Augment:
 
     def _masked(self, view: torch.Tensor, axis: int) -> torch.Tensor:
         """Put the view's mean in place of a few ranges of frames or bands."""
-        size = view.shape[axis]
+        view, size = self._centred(view), view.shape[axis]  # a mask would show what is centred away later
         at = torch.arange(size, device=view.device).view(-1, 1) if axis == 1 else torch.arange(size, device=view.device)
         mean = view.mean((1, 2), keepdim=True)
         for _ in range(self.masks):

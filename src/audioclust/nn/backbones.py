@@ -6,9 +6,10 @@ import torch
 from torch import nn
 from torchvision.models import resnet18
 
-from audioclust.nn.audiontt import AudioNTT2020, AudioNTT2022
+from audioclust.nn.audiontt import AudioNTT2020, AudioNTT2022, conv_block
 
-Name = Literal["audiontt", "audiontt2022", "resnet18"]
+Name = Literal["audiontt", "audiontt2022", "resnet18", "grid"]
+STEPS = 4  # in time that "grid" keeps apart
 
 
 class ResNet18(nn.Module):
@@ -27,11 +28,33 @@ class ResNet18(nn.Module):
         return self.network(x)
 
 
+class Grid(nn.Module):
+    """BYOL-A's convolutions, their map averaged to four steps in time, and an MLP: (b, 1, f, t) -> (b, d).
+
+    The other networks average over time; here the beginning, the middle and the end of a clip stay apart, as words
+    need it.
+    """
+
+    def __init__(self, d: int, f: int, channels: int = 64):
+        super().__init__()
+        self.d = d
+        c = channels
+        self.features = nn.Sequential(*conv_block(1, c), *conv_block(c, c), *conv_block(c, c))
+        self.pool = nn.AdaptiveAvgPool2d((f // 8, STEPS))
+        self.fc = nn.Sequential(
+            nn.Flatten(), nn.Linear(c * (f // 8) * STEPS, d), nn.BatchNorm1d(d), nn.ReLU(), nn.Linear(d, d), nn.ReLU()
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.pool(self.features(x)))
+
+
 def build(name: Name, d: int, f: int, channels: int = 64) -> nn.Module:
     """Return a network with random weights and the attribute ``d``.
 
     Args:
-        name: "audiontt" and "audiontt2022" are BYOL-A's two networks, "resnet18" the images' usual one.
+        name: "audiontt" and "audiontt2022" are BYOL-A's two networks, "resnet18" the images' usual one, "grid" one
+            that keeps the order of time.
         d: dimensions of a vector; ResNet-18 has 512 whatever is asked for.
         f: bands of the log-mels.
         channels: of BYOL-A's convolutions; 64 in the paper.
@@ -49,4 +72,6 @@ def build(name: Name, d: int, f: int, channels: int = 64) -> nn.Module:
         if d <= channels * f // 4:
             raise ValueError(f"d={d} should be > {channels * f // 4}, a quarter of {channels} channels of {f} bands")
         return AudioNTT2022(d, f, channels=channels)
+    if name == "grid":
+        return Grid(d, f, channels)
     return AudioNTT2020(d, f, channels=channels)
