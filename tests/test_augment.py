@@ -121,15 +121,17 @@ def test_mixup_of_very_loud_clips_is_finite():
 
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("width", [8, 16, 40, 100])
-def test_views_show_no_padding(length, width):
-    augment = Augment(width, length, strong=list(OPS), dynamics=4.0)
+@pytest.mark.parametrize("section", [{}, {"trim": 1.0}, {"pool": (2, 2)}, {"trim": 1.0, "pool": (1, 3)}], ids=str)
+def test_views_show_no_padding(length, width, section):
+    augment = Augment(width, length, strong=list(OPS), dynamics=4.0, **section)
     views = []
     for padding in (-3.0, 1e6):
         x, frames = batch(padding=padding)
+        x, frames = x[1:], frames[1:]  # fewer frames than are pooled have padding among them
         torch.manual_seed(0)
         several = [augment.weak(x, frames), augment.strong(x, frames), *(augment(x, frames, [op]) for op in OPS)]
         several += [augment(x, frames, ["stretch"]) for _ in range(20)] + [augment(x, frames, ["crop", "stretch"])]
-        assert all(v.shape == (6, 1, 8, width) for v in several)
+        assert all(v.shape == (5, 1, augment.bands(8), width) for v in several)
         views.append(torch.stack([*several, augment.original(x, frames)[..., :width]]))
     assert torch.equal(*views) and torch.isfinite(views[0]).all()
 
@@ -178,6 +180,24 @@ def test_the_original_is_the_signal():
     assert Augment(100, "crop").original(x, frames).shape == (6, 1, 8, 100)  # as long as the views it is trained on
     ends = fit.original(x, frames)[2, 0][:, [0, -1]]
     assert torch.equal(ends, x[2][:, [0, int(frames[2]) - 1]])
+
+
+def test_quiet_ends_are_trimmed():
+    x = torch.full((3, 4, 40), -5.0)
+    x[0, 2, 10:30] = x[1, :, 7] = x[2, 1, 0] = x[2, 1, 20] = 2.0
+    original = Augment(20, "fit", trim=2.0).original(x, torch.tensor([40, 40, 30]))[:, 0]
+    assert torch.equal(original[0], x[0, :, 10:30]) and torch.equal(original[1], x[1, :, 7:8].expand(4, 20))
+    assert original[2, 1, [0, -1]].tolist() == [2, 2] and original[2, 1, 10] == -5
+    before = Augment(20, "fit", trim=2.0).original(x, torch.tensor([9, 40, 40]))[0]
+    assert (before == -5).all()  # what lies in the padding is not loud
+
+
+def test_pooled_views_are_means_of_neighbours():
+    x, _ = batch()
+    augment = Augment(13, "crop", pool=(2, 3))
+    views = augment(x, torch.full((6,), 40), [])
+    assert augment.bands(8) == 4 and views.shape == (6, 1, 4, 13)
+    torch.testing.assert_close(views[2, 0, 3, 5], x[2, 6:8, 15:18].mean())
 
 
 def test_a_cropped_view_is_a_window_of_whole_frames_anywhere_in_the_signal():

@@ -6,7 +6,8 @@ from torchvision.models import resnet18
 
 from audioclust.nn.backbones import ResNet18, build
 
-SMALL = {"audiontt": {"d": 24, "channels": 4}, "audiontt2022": {"d": 24, "channels": 4}, "resnet18": {"d": 512}}
+SMALL = {"audiontt": {"d": 24, "channels": 4}, "audiontt2022": {"d": 24, "channels": 4}, "resnet18": {"d": 512},
+         "grid": {"d": 24, "channels": 4}}  # fmt: skip
 
 
 def count(network):
@@ -46,6 +47,16 @@ def test_resnet_is_torchvisions_but_for_its_ends():
     deviation = (2 / (64 * 7 * 7)) ** 0.5
     assert network.network.conv1.weight.std().item() == pytest.approx(deviation, rel=0.1)
     assert whole.conv1.weight.std().item() == pytest.approx(deviation, rel=0.1)
+
+
+def test_the_grid_keeps_the_order_of_time():
+    network = build("grid", 24, 16, channels=4).eval()
+    x = torch.randn(3, 1, 16, 32)
+    with torch.inference_mode():
+        same, moved = network.pool(network.features(x)), network.pool(network.features(x.roll(16, 3)))
+    assert same.shape == (3, 4, 2, 4)
+    torch.testing.assert_close(same.mean(3), moved.mean(3), rtol=0.2, atol=0.2)
+    assert (same - moved).abs().mean() > 0.1 * same.std()
 
 
 @pytest.mark.parametrize(("name", "d", "millions"), [

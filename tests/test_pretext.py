@@ -180,6 +180,7 @@ def test_fewer_clips_than_a_batch_and_a_rest(name, n):
     z = fitted(name, x, FRAMES[:n], run=run, epochs=2).transform(x, FRAMES[:n])
     assert z.shape == (n, 16) and np.isfinite(z).all()
     assert all(np.isfinite(row["rank"]) for row in run.curves)
+    fitted(name, x, FRAMES[:n], backbone="grid", epochs=1)  # has batch statistics over clips alone
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -207,7 +208,7 @@ def test_collapse_is_seen_in_the_curves(name, monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 def test_other_backbones_and_the_default_views(name):
     x, _ = sounds(8)
-    for backbone, d in (("audiontt2022", 48), ("resnet18", 512)):
+    for backbone, d in (("audiontt2022", 48), ("resnet18", 512), ("grid", 16)):
         encoder = registry.get("pretext", name)(backbone=backbone, d=d, channels=4, epochs=1).fit(x, FRAMES[:8])
         assert encoder.augment is None and encoder.transform(x, FRAMES[:8]).shape == (8, d)
 

@@ -35,8 +35,10 @@ class Encoder:
             ValueError: other bands than those of the clips it was trained on, or something that ``Clips`` refuse.
         """
         clips = Clips.of(x, frames, self.device, mean=self.mean_, std=self.std_)
-        if self.augment.bands(clips.f) != self.bands_:
-            raise ValueError(f"views of {self.augment.bands(clips.f)} bands: this encoder was trained on {self.bands_}")
+        if self.augment_.bands(clips.f) != self.bands_:
+            raise ValueError(
+                f"views of {self.augment_.bands(clips.f)} bands: this encoder was trained on {self.bands_}"
+            )
         return embed(self.backbone_, clips, self.augment_.original).cpu().numpy()
 
     def save(self, folder: Path) -> None:
@@ -80,7 +82,7 @@ class Encoder:
         if clips.n < 2:
             raise ValueError(f"n_samples={clips.n} should be >= 2: there is nothing to tell a clip from")
         self.mean_, self.std_ = clips.mean, clips.std
-        self._build(self.augment.bands(clips.f))
+        self._build(self.augment_.bands(clips.f))
         return clips
 
     def _build(self, bands: int) -> None:

@@ -23,7 +23,7 @@ from audioclust.nn.schedules import cosine
 from audioclust.nn.training import Run, autocast, batches, epochs, memory_hint, seeded
 from audioclust.pretext._encoder import Encoder, optimise, parameters
 
-PARTS = 2  # of a batch of keys, each with batch statistics of its own
+PARTS = 2  # of a batch of keys, each with batch statistics of its own; one clip alone has none
 
 
 class MoCo(Encoder):
@@ -105,5 +105,5 @@ def enqueue(queue: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
 def shuffled_parts(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Send a batch through a network in shuffled parts, and return the results in the batch's order."""
     order = torch.randperm(len(x), device=x.device)
-    parts = [network(x[rows]) for rows in order.chunk(PARTS)]
+    parts = [network(x[rows]) for rows in order.chunk(PARTS if len(x) >= 2 * PARTS else 1)]
     return torch.cat(parts)[order.argsort()]
