@@ -9,6 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from audioclust.nn import kmeans as module
 from audioclust.nn.kmeans import assign, kmeans, means, plus_plus, refill, sizes
+from audioclust.threads import one_thread
 
 
 def blobs(n=300, d=6, k=5, box=20.0, seed=0):
@@ -27,7 +28,10 @@ DATA = {
 
 @pytest.fixture(autouse=True)
 def seeded():
+    """Also one thread: two that share cores with others are slow on small tensors."""
     torch.manual_seed(0)
+    with one_thread():
+        yield
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
