@@ -67,6 +67,8 @@ PARAMS = {
     "tones": {"count": 6},
     "encoders": ["band_mean"],
     "band_mean": {"power": 2.0},
+    "pretexts": [],
+    "methods": {},
     "reducers": ["first"],
     "first": {"dim": 40},
     "clusterers": ["median_split"],
@@ -114,6 +116,7 @@ def test_the_stages_of_dvc_yaml_name_no_item():
     """Items come from the lists of params.yaml, so adding one leaves dvc.yaml as it is."""
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     matrices = {name: stage["matrix"] for name, stage in stages.items() if "matrix" in stage}
-    assert set(matrices) == {"embed", "reduce", "baseline"}
+    assert set(matrices) == {"embed", "pretext", "reduce", "reduce_pretext", "baseline", "baseline_pretext"}
     for matrix in matrices.values():
         assert all(isinstance(items, str) and items.startswith("${") for items in matrix.values())
+    assert stages["deep"]["foreach"] == "${methods}"

@@ -122,3 +122,20 @@ def test_a_missing_file(tmp_path):
 
 def test_accepted_keeps_what_a_function_takes():
     assert accepted(something, {"k": 3, "other": 1}) == {"k": 3}
+
+
+def test_a_method_starts_from_an_encoder_that_runs(tmp_path):
+    with pytest.raises(ParamsError, match=r"methods\.temi = 'mocc': no encoder that runs.*did you mean 'moco'"):
+        Params(written(tmp_path, methods={"temi": "mocc"})).methods()
+    with pytest.raises(ParamsError, match=r"methods: 'tmei' is no method.*did you mean 'temi'"):
+        Params(written(tmp_path, methods={"tmei": "moco"}))
+
+
+def test_without_any_encoder_nothing_can_run(tmp_path):
+    with pytest.raises(ParamsError, match="encoders and pretexts are both empty"):
+        check_all(Params(written(tmp_path, encoders=[], pretexts=[], methods={})))
+
+
+def test_what_a_stage_supplies_is_no_parameter(tmp_path):
+    with pytest.raises(ParamsError, match=r"simclr\.augment: unknown key"):
+        check_all(Params(written(tmp_path, simclr={"augment": "strong"})))

@@ -33,6 +33,8 @@ def work(tmp_path, monkeypatch):
     content = yaml.safe_load((ROOT / "params.yaml").read_text()) | {
         "data": {"dataset": "folder", "root": "in", "clip_seconds": 0.5},
         "encoders": ["logmel_stats"],
+        "pretexts": [],
+        "methods": {},
         "reducers": ["none"],
         "clusterers": ["kmeans"],
         "seeds": [0],

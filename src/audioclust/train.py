@@ -30,14 +30,15 @@ class Train:
 
     Args:
         device: "auto" takes CUDA if it is there.
-        threads: of the CPU; pinned, because the last bit of a sum depends on it.
+        threads: of the CPU; pinned, because the last bit of a sum depends on it. One is as good as two where another
+            process wants the second core.
         checkpoint_seconds: between two checkpoints.
     """
 
     def __init__(
         self,
         device: Literal["auto", "cpu", "cuda"] = "auto",
-        threads: Annotated[int, Field(ge=1)] = 2,
+        threads: Annotated[int, Field(ge=1)] = 1,
         checkpoint_seconds: Annotated[float, Field(ge=0)] = 30.0,
     ):
         self.threads, self.checkpoint_seconds = threads, checkpoint_seconds

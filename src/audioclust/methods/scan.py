@@ -194,6 +194,7 @@ class SCAN:
         """
         if encoder is None:
             raise ValueError("encoder=None: SCAN's first step is a fitted pretext (simclr, moco, byol)")
+        self.augment_ = self.augment or Augment()
         self.architecture_ = [encoder.backbone, encoder.d, encoder.bands_, encoder.channels]
         clips = self._clips(x, frames, encoder.mean_, encoder.std_)
         embedding = points(encoder.transform(clips) if embedding is None else embedding, self.k)
@@ -202,7 +203,7 @@ class SCAN:
                 f"an embedding of shape {embedding.shape}: of these clips the encoder gives one of shape "
                 f"({clips.n}, {encoder.backbone_.d})"
             )
-        self.augment_, self.mean_, self.std_ = self.augment or Augment(), clips.mean, clips.std
+        self.mean_, self.std_ = clips.mean, clips.std
         self.neighbours_ = min(self.neighbours, clips.n // self.k - 1)
         backbone = copy.deepcopy(encoder.backbone_).to(self.device)
         with seeded(self.random_state, self.device):
