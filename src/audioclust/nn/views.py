@@ -34,7 +34,7 @@ class Frozen:
 
     Args:
         embedding: (n, d) of the clips as they are.
-        count: views of each kind a clip; in memory are 2 count n d floats.
+        count: views of each kind a clip; a kind takes count n d floats of memory.
         refresh: epochs after which other views are embedded; 0: never.
         random_state: the views depend on it and on the epoch alone, so no checkpoint has to hold them.
     """
@@ -53,29 +53,31 @@ class Frozen:
         self.count, self.refresh, self.random_state, self._round = count, refresh, random_state, -1
 
     def at(self, epoch: int) -> None:
-        """Embed views where the epoch needs other ones than are there."""
+        """Let views go that the epoch does not use."""
         now = epoch // self.refresh if self.refresh else 0
         if now == self._round:
             return
-        self._round = now
-        with seeded(1_000_003 * self.random_state + now, self.clips.device):
-            self._weak = self._several(self.augment.weak)
-            self._strong = self._several(self.augment.strong)
+        self._round, self._views = now, {}
 
-    def _several(self, view: Callable) -> Tensor:
-        """(count, n, d)."""
-        return torch.stack([embed(self.encoder, self.clips, view) for _ in range(self.count)])
+    def _several(self, kind: str) -> Tensor:
+        """Return the views (count, n, d) of a kind, which are embedded when first asked for."""
+        if kind not in self._views:
+            with seeded(2 * (1_000_003 * self.random_state + self._round) + (kind == "strong"), self.clips.device):
+                view = getattr(self.augment, kind)
+                self._views[kind] = torch.stack([embed(self.encoder, self.clips, view) for _ in range(self.count)])
+        return self._views[kind]
 
     def original(self, rows: Tensor) -> Tensor:
         return self.embedding[rows.to(self.embedding.device)]
 
     def weak(self, rows: Tensor) -> Tensor:
-        return self._drawn(self._weak, rows)
+        return self._drawn("weak", rows)
 
     def strong(self, rows: Tensor) -> Tensor:
-        return self._drawn(self._strong, rows)
+        return self._drawn("strong", rows)
 
-    def _drawn(self, views: Tensor, rows: Tensor) -> Tensor:
+    def _drawn(self, kind: str, rows: Tensor) -> Tensor:
+        views = self._several(kind)
         rows = rows.to(views.device)
         return views[torch.randint(self.count, rows.shape, device=rows.device), rows]
 

@@ -1,0 +1,144 @@
+"""What encoders are trained on and how fast: views of a batch beside a DataLoader's, and a training step's parts.
+
+``python benchmarks/pretext.py [--clips 512] [--batch 128] [--steps 4] [--threads 1]`` prints two tables, for the CPU
+and, where there is one, the GPU. First the two strong views of every clip, in clips per second: ours, made a batch at a
+time where the clips lie, and the plain way, a ``DataLoader`` whose data set makes the same views by the same ops clip
+by clip, in this process and in two workers, then copied to the device. Both take turns; the ratio is the median of the
+turns. Then, for each encoder at its defaults: seconds of a step, the share of it spent outside convolutions and matrix
+products, and on a GPU the share of the time in which it is busy. All are differences between fits of few and of many
+epochs, so that nothing before the first step counts; on the CPU the seconds are the processor's.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.data import DataLoader, Dataset
+
+from audioclust import registry
+from audioclust.nn.augment import Augment
+from audioclust.nn.clips import Clips
+from audioclust.nn.training import batches
+
+PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
+SHORT, LONG = 1, 3  # epochs of the two fits
+
+
+class Plain(Dataset):
+    """A clip's two views, made from that clip alone."""
+
+    def __init__(self, clips: Clips, augment: Augment):
+        self.clips, self.augment = clips, augment
+
+    def __len__(self) -> int:
+        return self.clips.n
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, torch.Tensor]:
+        x, frames = self.clips[slice(row, row + 1)]
+        return self.augment.strong(x, frames)[0], self.augment.strong(x, frames)[0]
+
+
+def ours(clips: Clips, augment: Augment, batch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    for rows in batches(clips.n, batch):
+        x, frames = clips[rows]
+        yield augment.strong(x, frames), augment.strong(x, frames)
+
+
+def plain(loader: DataLoader, device: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    for one, two in loader:
+        yield one.to(device), two.to(device)
+
+
+def seconds(work: Callable[[], object], device: str, clock: Callable[[], float] = time.perf_counter) -> float:
+    start = clock()
+    work()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return clock() - start
+
+
+def exhaust(views: Iterator) -> None:
+    for _ in views:
+        pass
+
+
+def data_path(logmel: np.ndarray, batch: int, turns: int, device: str) -> str:
+    """Return the row of the first table."""
+    augment = Augment()
+    clips, here = Clips(logmel, device=device), Plain(Clips(logmel), augment)
+    several = {"batch_size": batch, "shuffle": True, "drop_last": True}
+    workers = [DataLoader(here, **several), DataLoader(here, **several, num_workers=2, persistent_workers=True)]
+    times = []
+    for _ in range(turns + 1):
+        turn = [seconds(lambda: exhaust(ours(clips, augment, batch)), device)]
+        turn += [seconds(lambda w=loader: exhaust(plain(w, device)), device) for loader in workers]
+        times.append(turn)
+    times = np.array(times[1:])  # the first one starts the workers
+    made = len(logmel) // batch * batch
+    rate, none, two = made / np.median(times, axis=0)
+    against_none, against_two = np.median(times[:, 1:] / times[:, :1], axis=0)
+    return (
+        f"| {device} | {len(logmel)} | {batch} | {rate:.0f} | {none:.0f} | {against_none:.1f} "
+        f"| {two:.0f} | {against_two:.1f} |"
+    )
+
+
+def spent(work: Callable[[], object], device: str) -> np.ndarray:
+    """Return the seconds of the device (or the processor) in products and convolutions, and in all operations."""
+    kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device == "cuda")
+    with profile(activities=kinds) as profiler:
+        work()
+        if device == "cuda":
+            torch.cuda.synchronize()
+    what = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
+    found = {event.key: getattr(event, what) for event in profiler.key_averages() if event.key.startswith("aten::")}
+    products = sum(value for key, value in found.items() if key in PRODUCTS or "conv" in key)
+    return np.array([products, sum(found.values())]) / 1e6
+
+
+def step(name: str, logmel: np.ndarray, batch: int, device: str) -> str:
+    """Return a row of the second table."""
+    clips = Clips(logmel, device=device)
+
+    def fit(epochs: int) -> None:
+        registry.get("pretext", name)(batch=batch, epochs=epochs, device=device).fit(clips)
+
+    fit(SHORT)  # allocates, chooses algorithms
+    steps = (LONG - SHORT) * (len(logmel) // batch)
+    # On the CPU processor time, so that other work on the machine counts less.
+    clock = time.perf_counter if device == "cuda" else time.process_time
+    whole = seconds(lambda: fit(LONG), device, clock) - seconds(lambda: fit(SHORT), device, clock)
+    products, total = spent(lambda: fit(LONG), device) - spent(lambda: fit(SHORT), device)
+    busy = f"{min(total / whole, 1):.0%}" if device == "cuda" else "-"
+    return f"| {device} | {name} | {batch} | {whole / steps:.4f} | {1 - products / total:.0%} | {busy} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--clips", type=int, default=512)
+    parser.add_argument("--frames", type=int, default=401)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=4, help="of an epoch, in the second table")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--devices", nargs="+", default=["cpu"] + ["cuda"] * torch.cuda.is_available())
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    rng = np.random.default_rng(0)
+    logmel = rng.normal(-6, 4, (arguments.clips, 64, arguments.frames)).astype(np.float16)
+    print("| device | clips | batch | ours, clips/s | DataLoader, clips/s | ratio | two workers, clips/s | ratio |")
+    print("|---|---|---|---|---|---|---|---|")
+    for device in arguments.devices:
+        print(data_path(logmel, arguments.batch, arguments.turns, device), flush=True)
+    print("\n| device | encoder | batch | step, s | outside convolutions and products | busy |")
+    print("|---|---|---|---|---|---|")
+    for device in arguments.devices:
+        for name in registry.names("pretext"):
+            print(step(name, logmel[: arguments.steps * arguments.batch], arguments.batch, device), flush=True)
+
+
+if __name__ == "__main__":
+    main()

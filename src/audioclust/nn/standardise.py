@@ -1,0 +1,29 @@
+"""Embeddings to mean 0 and deviation 1 in every dimension, as a part of a network."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Standardise(nn.Module):
+    """(..., d) -> (..., d); it changes nothing until ``fit`` is called."""
+
+    def __init__(self, d: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(d))
+        self.register_buffer("std", torch.ones(d))
+
+    def fit(self, x: Tensor) -> "Standardise":
+        """Take mean and deviation from ``x`` (n, d); a dimension that is constant keeps its scale."""
+        std = x.std(0, correction=0)
+        self.mean.copy_(x.mean(0))
+        # What is left of a constant after float32 rounding is no variance.
+        self.std.copy_(torch.where(std > 1e-6 * x.abs().amax(0), std, 1.0))
+        return self
+
+    def reset_parameters(self) -> None:
+        """Change nothing again."""
+        self.mean.zero_()
+        self.std.fill_(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
