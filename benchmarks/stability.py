@@ -1,0 +1,44 @@
+"""How stable k-means is on an embedding, without labels: by this the settings of an encoder are chosen.
+
+``python benchmarks/stability.py data/embeddings/simclr/embedding.npy --k 10`` clusters random halves of the clips and
+prints the mean adjusted Rand index of all pairs of the clusterings, each carried over to all clips by its nearest
+centres. An embedding whose clusters are there gives the same ones from either half; one without gives chance, 0.
+"""
+
+import argparse
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+from audioclust.clusterers.kmeans import KMeans
+from audioclust.reducers.pca import PCA
+from audioclust.scale import scale
+
+
+def stability(x: np.ndarray, k: int, halves: int = 8) -> float:
+    """Return the mean ARI of k-means from random halves of the embedding ``x`` (n, d), rows scaled to length 1."""
+    x = PCA(64).fit_transform(scale(x, "l2"))
+    found = []
+    for seed in range(halves):
+        half = np.random.default_rng(seed).permutation(len(x))[: len(x) // 2]
+        centres = KMeans(k, n_init=5, random_state=seed).fit(x[half]).centres_
+        found.append(((x[:, None] - centres) ** 2).sum(2).argmin(1))
+    return float(np.mean([adjusted_rand_score(one, other) for one, other in combinations(found, 2)]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("embeddings", nargs="+", type=Path, help=".npy files, (n, d) or (s, n, d)")
+    parser.add_argument("--k", type=int, required=True)
+    arguments = parser.parse_args()
+    print("| embedding | stability |\n|---|---|")
+    for path in arguments.embeddings:
+        x = np.load(path)
+        values = [stability(one, arguments.k) for one in (x if x.ndim == 3 else x[None])]
+        print(f"| {path} | {' / '.join(f'{value:.3f}' for value in values)} |")
+
+
+if __name__ == "__main__":
+    main()
