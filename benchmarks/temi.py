@@ -20,7 +20,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from torch.profiler import ProfilerActivity, profile
 
 from audioclust.methods.temi import TEMI, Distillation
-from audioclust.nn.training import autocast
+from audioclust.nn.training import autocast, hold_memory
 
 PRODUCTS = {"aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm"}
 
@@ -134,6 +134,7 @@ def main() -> None:
     parser.add_argument("--devices", nargs="+", default=["cpu"] + ["cuda"] * torch.cuda.is_available())
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    hold_memory()  # as the stages do; it is the larger blocks of all heads at once that need it
     print("| device | heads | k | clips | batch | ours, s | loop, s | ratio | outside products | the loop's | busy |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for device in arguments.devices:

@@ -66,16 +66,13 @@ def test_every_stage_has_a_description():
     assert all(stage.get("desc") for stage in STAGES.values())
 
 
-SMALL = {"channels": 4, "d": 32, "epochs": 2, "batch": 16}
 TINY = {
     "augment": {"width": 32},
-    "simclr": SMALL,
-    "moco": SMALL,
-    "byol": SMALL | {"hidden": 32},
-    "spice": {"k": "auto", "heads": 2},
-    "temi": {"k": "auto", "heads": 2, "epochs": 2, "neighbours": 3},
-    "scan": {"k": "auto", "neighbours": 3},
-    "deepcluster": {"k": "auto", "epochs": 2, "batch": 16},
+    "pretexts": ["simclr"],
+    "simclr": {"channels": 4, "d": 32, "epochs": 2, "batch": 16},
+    "methods": {"spice": "simclr", "temi": "simclr"},
+    "spice": {"k": "auto", "stage": "self", "heads": 2, "epochs": 2, "views": 1},
+    "temi": {"k": "auto", "heads": 2, "epochs": 2, "batch": 16, "warmup_epochs": 1, "neighbours": 3},
     "scenes": {"clips_per_class": 5, "seconds": 1.0},
     "seeds": [0, 1],
     "reducers": ["pca", "tsne"],
@@ -165,7 +162,8 @@ def test_a_clusterers_parameter_reruns_that_clusterer_alone(project):
     project.params(kmeans={"k": "auto", "n_init": 3})
     stale = project.stale()
     project("git", "checkout", "-q", "params.yaml")
-    assert stale == {"baseline@logmel_stats-kmeans", "baseline@byol_a_random-kmeans"}
+    encoders = ("baseline@logmel_stats", "baseline@byol_a_random", "baseline_pretext@simclr")
+    assert stale == {f"{encoder}-kmeans" for encoder in encoders}
 
 
 def test_an_encoders_parameter_leaves_the_other_encoders_alone(project):
@@ -173,6 +171,25 @@ def test_an_encoders_parameter_leaves_the_other_encoders_alone(project):
     stale = project.stale()
     project("git", "checkout", "-q", "params.yaml")
     assert stale == {"embed@byol_a_random"}
+
+
+def test_a_methods_parameter_reruns_that_method_alone(project):
+    project.params(spice=TINY["spice"] | {"k": 3})
+    stale = project.stale()
+    project("git", "checkout", "-q", "params.yaml")
+    assert stale == {"deep@spice"}
+
+
+def test_a_method_from_another_encoder_reruns_alone(project):
+    project.params(methods={"spice": "simclr", "temi": "byol_a_random"})
+    stale = project.stale()
+    project("git", "checkout", "-q", "params.yaml")
+    assert stale == {"deep@temi", "evaluate"}
+
+
+def test_labels_are_no_dependency_of_training(project):
+    for stage in ("pretext", "deep", "embed"):
+        assert not any("clips.csv" in dep for dep in STAGES[stage]["deps"])
 
 
 def test_a_mistake_in_params_stops_before_any_work(project):
@@ -243,8 +260,10 @@ def test_push_pull_and_checkout_in_a_fresh_clone(project, tmp_path):
 
 
 def test_dag_and_plots_without_a_network(project):
-    assert "evaluate" in project("dvc", "dag", "--dot")
+    dag = project("dvc", "dag", "--dot")
+    assert "evaluate" in dag and "deep@spice" in dag
     project("dvc", "plots", "show", "-o", "shown")
     page = (project.path / "shown" / "index.html").read_text()
     shutil.rmtree(project.path / "shown")
     assert 'src="http' not in page and "vegaEmbed" in page
+    assert all(f"plots/training/{name}.csv" in page for name in ("simclr", "spice", "temi"))

@@ -10,7 +10,6 @@ neighbours, in the same order.
 
 import copy
 import json
-from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -32,7 +31,6 @@ from audioclust.nn.training import Run, autocast, batches, epochs, memory_hint, 
 TEMPERATURE = 0.1  # of student and teacher
 MARGINAL_MOMENTUM = 0.9  # of q(c)
 LR_BATCH = 256  # pairs that the learning rate is given for; it grows with the batch
-GROUP = 2  # heads that a CPU computes at once: what is between their layers stays in its cache
 BLOCK = 4096  # clips that are assigned at once
 
 # The loss
@@ -90,8 +88,8 @@ def temi_loss(
 
 
 def gradients(
-    student: nn.ModuleList,
-    teacher: nn.ModuleList,
+    student: nn.Module,
+    teacher: nn.Module,
     x: Tensor,
     place: Tensor,
     q: Tensor,
@@ -101,30 +99,23 @@ def gradients(
     """Add the gradients of the mean loss to the student; return the losses (h,) and the pairs' weights (b,).
 
     Args:
-        student, teacher: groups of heads.
+        student, teacher: heads, (u, d) -> (h, u, k).
         x: (u, d) the different clips of a batch, each of which goes through the heads once.
         place: (2b,) rows of ``x``: the b clips, then their neighbours.
         q: (h, k), updated in place.
         beta, positive_pmi: see ``pmi_beta``.
     """
-    device = x.device.type
-    with torch.no_grad():
-        with autocast(device):
-            targets = [heads(x) for heads in teacher]
-        sizes = [len(target) for target in targets]
-        targets = torch.cat(targets)[:, place].to(q.dtype)
-        probs = log_probs(targets).exp()
-        q.copy_(marginal(q, probs))
-        weights = pair_weights(probs)
-    losses = []
-    # Backward at once: the next group takes the memory of this one.
-    for heads, target, q_part in zip(student, targets.split(sizes), q.split(sizes), strict=True):
-        with autocast(device):
-            logits = heads(x)
-        loss = temi_loss(logits[:, place].to(q.dtype), target, q_part, weights, beta, positive_pmi)
-        (loss.sum() / len(q)).backward()
-        losses.append(loss.detach())
-    return torch.cat(losses), weights
+    with autocast(x.device.type):
+        with torch.no_grad():
+            taught = teacher(x)
+        learnt = student(x)
+    taught, learnt = (logits[:, place].to(q.dtype) for logits in (taught, learnt))
+    probs = log_probs(taught).exp()
+    q.copy_(marginal(q, probs))
+    weights = pair_weights(probs)
+    losses = temi_loss(learnt, taught, q, weights, beta, positive_pmi)
+    losses.mean().backward()
+    return losses.detach(), weights
 
 
 # The heads
@@ -181,19 +172,13 @@ class Distillation:
         self.model, self.x = model, x
         # On the CPU, where the clips of a batch are drawn too.
         self.neighbours = cosine_neighbours(x, model.neighbours_).cpu()
-        self.student = nn.ModuleList(
-            TEMIHeads(h, x.shape[1], model.hidden, model.bottleneck, model.k) for h in _groups(model.heads, x.device)
-        ).to(x.device)
+        heads = TEMIHeads(model.heads, x.shape[1], model.hidden, model.bottleneck, model.k)
+        self.student = heads.to(x.device)
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(decayed(self.student, model.weight_decay), model.lr, fused=True)
         self.q = torch.full((model.heads, model.k), 1 / model.k, device=x.device)
         self.state = {"student": self.student, "teacher": self.teacher, "optimiser": self.optimiser,
                       "marginal": {"q": self.q}}  # fmt: skip
-
-    def train_last(self, on: bool) -> None:
-        """Train the last layers, or leave them as they are."""
-        for heads in self.student:
-            heads.train_last(on)
 
     def step(self, clips: Tensor, lr: float) -> tuple[Tensor, Tensor]:
         """Draw a neighbour of each of ``clips`` (b,) and train on the pairs; return losses (h,) and weights (b,)."""
@@ -213,13 +198,6 @@ class Distillation:
         self.optimiser.step()
         ema.update(self.teacher, self.student, self.model.momentum)
         return losses, weights
-
-
-def _groups(heads: int, device: torch.device) -> Iterator[int]:
-    """Yield how many heads are computed at once: all of them on a GPU."""
-    size = heads if device.type == "cuda" else GROUP
-    for start in range(0, heads, size):
-        yield min(size, heads - start)
 
 
 def statistics(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -308,9 +286,7 @@ class TEMI:
         with seeded(self.random_state, self.device), memory_hint(f"temi.batch = {self.batch}"):
             teacher, losses = self._train(x, run)
         self.losses_, self.head_ = losses.cpu().numpy(), int(losses.argmin())
-        # Heads are counted through all groups.
-        group, j = divmod(self.head_, len(teacher[0].g))
-        self.teacher_ = teacher[group].select(j)
+        self.teacher_ = teacher.select(self.head_)
         self.proba_ = self._proba(x)
         self.labels_ = self.proba_.argmax(1).astype(np.int32)
         return self
@@ -327,15 +303,15 @@ class TEMI:
         self.mean_, self.std_ = statistics(x) if self.scale == "standardise" else (torch.zeros(()), torch.ones(()))
         return self._scaled(x)
 
-    def _train(self, x: Tensor, run: Run | None) -> tuple[nn.ModuleList, Tensor]:
-        """Return the teacher's groups of heads and the mean losses (h,) of the last epoch."""
+    def _train(self, x: Tensor, run: Run | None) -> tuple[TEMIHeads, Tensor]:
+        """Return the teacher and the mean losses (h,) of the last epoch."""
         training = Distillation(self, x)
         steps = len(x) // self.batch_
         lr, min_lr = (rate * self.batch_ / LR_BATCH for rate in (self.lr, self.min_lr))
         rates = warmup_cosine(lr, min_lr, self.epochs * steps, self.warmup_epochs * steps)
         mean = torch.zeros(self.heads, device=x.device)
         for epoch in epochs(self.epochs, training.state | {"losses": {"mean": mean}}, run):
-            training.train_last(epoch.number > 0)
+            training.student.train_last(epoch.number > 0)
             total = torch.zeros_like(mean)
             for step, clips in enumerate(batches(len(x), self.batch_), epoch.number * steps):
                 losses, weights = training.step(clips, rates[step])
