@@ -147,7 +147,7 @@ def test_repro_leaves_nothing_stale_and_git_clean(project):
 def test_every_tracked_output_has_the_same_bytes_twice(project, tmp_path):
     """Each stage runs again, run cache off, from the same inputs."""
     outputs = [p for p in sorted((project.path / "data").rglob("*")) if p.is_file() and "raw" not in p.parts]
-    outputs += [p for folder in ("metrics", "plots") for p in sorted((project.path / folder).iterdir())]
+    outputs += [p for folder in ("metrics", "plots") for p in sorted((project.path / folder).rglob("*")) if p.is_file()]
     for file in outputs:
         kept = tmp_path / file.relative_to(project.path)
         kept.parent.mkdir(parents=True, exist_ok=True)
