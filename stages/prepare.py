@@ -12,6 +12,7 @@ from paths import CLIPS, COSTS, SCRATCH
 def main() -> None:
     params = Params()
     check_all(params)
+    _check_weights(params)
     data = params.section("data", source, prepare, supplied=SUPPLIED)
     name = data.pop("dataset")
     dataset = registry.module("datasets", name)
@@ -21,6 +22,13 @@ def main() -> None:
         recordings = _recordings(dataset, root, section)
         prepare(recordings, root, CLIPS, scratch=SCRATCH / "prepare", **data)
     costs.write(COSTS, "prepare", [cost])
+
+
+def _check_weights(params: Params) -> None:
+    """Find and load every encoder's weights, so that absent ones stop the run before any work."""
+    for name in params.items("encoders"):
+        kind = registry.get("encoders", name)
+        kind(**params.section(name, kind), device="cpu").prepare()
 
 
 def _recordings(dataset, root: Path, section: dict):

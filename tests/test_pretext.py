@@ -106,7 +106,7 @@ def test_transform(trained, tmp_path):
     # New clips are standardised as those it was trained on, whatever they are.
     np.testing.assert_allclose(encoder.transform(x[5:9], FRAMES[5:9]), z[5:9], rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(encoder.transform(Clips(x, FRAMES, mean=0.0, std=9.0)), z)
-    with pytest.raises(ValueError, match="views of 24 bands: this encoder was trained on 16"):
+    with pytest.raises(ValueError, match="views of 24 bands: this network was trained on 16"):
         encoder.transform(np.zeros((2, 24, 16)))
 
 

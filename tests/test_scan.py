@@ -5,11 +5,11 @@
 """
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from deep_fixture import close, golden, killed_until_it_ends, sounds
 from sklearn.metrics import adjusted_rand_score
 
 from audioclust.methods import scan
@@ -20,7 +20,6 @@ from audioclust.nn.training import Run
 from audioclust.pretext.simclr import SimCLR
 from audioclust.threads import one_thread
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "scan.npz")
 AUGMENT = Augment(width=16, length="fit", weak=["crop", "gain"], strong=["crop", "tilt", "time_mask"])
 
 
@@ -31,20 +30,11 @@ def single():
         yield
 
 
-def golden(case):
-    """Return the arrays of one official function as tensors."""
-    return {key.partition("/")[2]: torch.from_numpy(GOLDEN[key]) for key in GOLDEN if key.startswith(f"{case}/")}
-
-
-def close(one, other):
-    torch.testing.assert_close(one, other, rtol=0, atol=1e-9)
-
-
 # The losses, beside the official code
 
 
 def test_the_loss_and_its_gradient_are_the_official_ones():
-    g = golden("loss")
+    g = golden("scan.npz", "loss")
     # A second head changes nothing of the first.
     anchors, neighbours = (torch.stack([g[side], -g[side]]).requires_grad_() for side in ("anchors", "neighbors"))
     total, consistency, entropy = scan.scan_loss(anchors, neighbours, 5.0)
@@ -57,7 +47,7 @@ def test_the_loss_and_its_gradient_are_the_official_ones():
 
 
 def test_the_criterion_is_the_official_one():
-    g = golden("loss")
+    g = golden("scan.npz", "loss")
     values = scan.criterion(g["val_probs_heads"].log(), g["val_neighbor_idx"])
     close(values, g["val_total"])
     close(scan.mean_entropy(g["val_probs_heads"].log()), g["val_entropy"])
@@ -66,7 +56,7 @@ def test_the_criterion_is_the_official_one():
 
 @pytest.mark.parametrize(("balance", "name"), [(True, "balanced"), (False, "plain")])
 def test_the_selflabel_loss_is_the_official_one(balance, name):
-    g = golden("selflabel")
+    g = golden("scan.npz", "selflabel")
     strong = g["logits_strong"].clone().requires_grad_()
     loss, sizes = scan.selflabel_loss(g["logits_weak"], strong, 0.99, balance)
     loss.backward()
@@ -108,16 +98,6 @@ def test_a_clip_is_the_first_of_its_neighbours():
 
 
 # The whole
-
-
-def sounds(n=60, k=3, seed=0):
-    """Return log-mels (n, 16, 24) of ``k`` kinds, each loud in its own bands, and their kinds."""
-    rng = np.random.default_rng(seed)
-    kinds = np.arange(n) % k
-    x = rng.normal(-8, 0.7, (n, 16, 24))
-    for c in range(k):
-        x[kinds == c, c * 16 // k : (c + 1) * 16 // k] += 8
-    return x.astype(np.float32), kinds
 
 
 @pytest.fixture(scope="module")
@@ -165,23 +145,10 @@ def test_a_killed_run_ends_as_one_that_was_not(parameters, start, tmp_path, monk
     x, _ = sounds()
     whole = Run()
     expected = make(**parameters | SHORT).fit(x, encoder=start, run=whole)
-    progress, calls = scan.progress, []
-
-    def killed(*arguments):
-        calls.append(None)
-        if len(calls) % 3 == 2:
-            raise KeyboardInterrupt
-        return progress(*arguments)
-
-    monkeypatch.setattr(scan, "progress", killed)
-    for _ in range(30):
-        try:
-            run = Run(tmp_path, every=0)
-            model = make(**parameters | SHORT).fit(x, encoder=start, run=run)
-            break
-        except KeyboardInterrupt:
-            pass
-    assert len(calls) > len(run.curves) > 0
+    model, run, ended = killed_until_it_ends(
+        lambda run: make(**parameters | SHORT).fit(x, encoder=start, run=run), scan, tmp_path, monkeypatch
+    )
+    assert ended > len(run.curves) > 0
     np.testing.assert_array_equal(model.proba_, expected.proba_)
     assert run.curves == whole.curves
     assert run.curves[-1]["phase"] == model.stage
@@ -281,12 +248,12 @@ def test_log_mels_of_other_bands_are_an_error(start):
     x = sounds()[0]
     model = make(stage="cluster", update="heads", epochs=1).fit(x, encoder=start)
     for use in (model.predict, lambda x: make().fit(x, encoder=start)):
-        with pytest.raises(ValueError, match="views of 8 bands: the encoder was trained on 16"):
+        with pytest.raises(ValueError, match="views of 8 bands: this network was trained on 16"):
             use(x[:, :8])
 
 
 def test_without_an_encoder_there_is_an_error():
-    with pytest.raises(ValueError, match="first step"):
+    with pytest.raises(ValueError, match="SCAN starts from a fitted pretext"):
         make().fit(sounds()[0])
 
 

@@ -3,12 +3,11 @@
 ``golden/spice.npz`` holds what the official functions (niuchuangnn/SPICE) returned for small random inputs.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from deep_fixture import golden, killed_until_it_ends, sounds
 from sklearn.metrics import adjusted_rand_score
 
 from audioclust.methods import spice
@@ -19,8 +18,6 @@ from audioclust.nn.training import Run
 from audioclust.pretext.simclr import SimCLR
 from audioclust.threads import one_thread
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "spice.npz")
-
 
 @pytest.fixture(autouse=True)
 def single():
@@ -29,18 +26,12 @@ def single():
         yield
 
 
-def golden(case):
-    """Return the arrays of one official function as tensors."""
-    arrays = {key.partition("/")[2]: GOLDEN[key] for key in GOLDEN if key.startswith(f"{case}/")}
-    return {key: torch.from_numpy(a.astype(np.int64) if a.dtype == np.int16 else a) for key, a in arrays.items()}
-
-
 # The pieces, beside the official code
 
 
 @pytest.mark.parametrize(("case", "ratio"), [("estep", 1.0), ("estep_ratio", 0.8)])
 def test_e_step_is_the_official_one(case, ratio):
-    g = golden(case)
+    g = golden("spice.npz", case)
     selected, labels = spice.e_step(g["features"], g["probs"], ratio)
     assert torch.equal(selected, g["selected_idx"])
     assert torch.equal(labels.expand_as(selected), g["pseudo_labels"])
@@ -50,7 +41,7 @@ def test_e_step_is_the_official_one(case, ratio):
 
 
 def test_exclusive_e_step_is_the_official_one():
-    g = golden("estep_v2_exclusive")
+    g = golden("spice.npz", "estep_v2_exclusive")
     selected, labels = spice.e_step(g["features"], g["probs"][None], exclusive=True)
     assert torch.equal(selected[0], g["selected_idx"])
     assert torch.equal(labels, g["pseudo_labels"])
@@ -58,7 +49,7 @@ def test_exclusive_e_step_is_the_official_one():
 
 
 def test_double_softmax_cross_entropy_is_the_official_one():
-    g = golden("double_softmax_ce")
+    g = golden("spice.npz", "double_softmax_ce")
     hidden = F.relu(g["x"] @ g["lin1_w"].mT + g["lin1_b"][:, None])
     logits = hidden @ g["lin2_w"].mT + g["lin2_b"][:, None]
     torch.testing.assert_close(logits, g["logits"], rtol=0, atol=1e-9)
@@ -75,7 +66,7 @@ def test_double_softmax_cross_entropy_has_the_stated_bounds():
 
 
 def test_reliable_labels_are_the_official_ones():
-    g = golden("reliable")
+    g = golden("spice.npz", "reliable")
     rows = reliable.reliable(g["features"], g["probs"], 20, 0.9, 0.99).nonzero()[:, 0]
     labels = g["probs"][rows].argmax(1)
     assert torch.equal(rows, g["reliable_idx_before_balancing"])
@@ -86,7 +77,7 @@ def test_reliable_labels_are_the_official_ones():
 
 
 def test_balancing_cuts_after_a_shuffle_as_the_official_code_does():
-    g = golden("reliable")
+    g = golden("spice.npz", "reliable")
     rows, labels = g["reliable_idx_before_balancing"], g["reliable_labels_before_balancing"]
     rng = np.random.RandomState(1401)
     shuffled = []
@@ -104,13 +95,13 @@ def test_balancing_cuts_after_a_shuffle_as_the_official_code_does():
     ("case", "arguments"), [("case0", (10, 20, 40, 50, 0.5, 0.95)), ("case1", (5, -1, -1, 30, 0.4, 0.9))]
 )
 def test_the_ratio_schedule_is_the_official_one(case, arguments):
-    expected = golden("ratio_schedule")[case]
+    expected = golden("spice.npz", "ratio_schedule")[case]
     ours = [spice.ratio_schedule(i, *arguments) for i in range(len(expected))]
     np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-12)
 
 
 def test_fixmatch_losses_are_the_official_ones():
-    g = golden("fixmatch")
+    g = golden("spice.npz", "fixmatch")
     strong = g["logits_ulb_strong"].requires_grad_()
     hard, sure = fixmatch.consistency(g["logits_ulb_weak"], strong, 0.95)
     soft, _ = fixmatch.consistency(g["logits_ulb_weak"], strong, 0.95, temperature=0.5)
@@ -153,16 +144,6 @@ def test_a_quantile_keeps_labels_where_a_cluster_is_empty():
 
 
 AUGMENT = Augment(width=16, weak=["crop", "gain"], strong=["crop", "tilt", "time_mask"])
-
-
-def sounds(n=60, k=3, bands=16, seed=0):
-    """Return log-mels (n, bands, 24) of ``k`` kinds, each loud in its own bands, and their kinds."""
-    rng = np.random.default_rng(seed)
-    kinds = np.arange(n) % k
-    x = rng.normal(-8, 0.7, (n, bands, 24))
-    for c in range(k):
-        x[kinds == c, c * bands // k : (c + 1) * bands // k] += 8
-    return x.astype(np.float32), kinds
 
 
 @pytest.fixture(scope="module")
@@ -209,23 +190,10 @@ def test_a_killed_run_ends_as_one_that_was_not(parameters, tmp_path, monkeypatch
     x, _ = sounds()
     whole = Run()
     expected = make(**parameters).fit(x, encoder=start, run=whole)
-    progress, calls = spice.progress, []
-
-    def killed(*arguments):
-        calls.append(None)
-        if len(calls) % 3 == 2:
-            raise KeyboardInterrupt
-        return progress(*arguments)
-
-    monkeypatch.setattr(spice, "progress", killed)
-    for _ in range(30):
-        try:
-            run = Run(tmp_path, every=0)
-            model = make(**parameters).fit(x, encoder=start, run=run)
-            break
-        except KeyboardInterrupt:
-            pass
-    assert len(calls) > len(run.curves) > 0
+    model, run, ended = killed_until_it_ends(
+        lambda run: make(**parameters).fit(x, encoder=start, run=run), spice, tmp_path, monkeypatch
+    )
+    assert ended > len(run.curves) > 0
     np.testing.assert_array_equal(model.proba_, expected.proba_)
     assert run.curves == whole.curves
 
@@ -290,7 +258,7 @@ def test_clips_that_are_not_finite_are_an_error(start):
 
 
 def test_without_an_encoder_there_is_an_error():
-    with pytest.raises(ValueError, match="first stage"):
+    with pytest.raises(ValueError, match="SPICE starts from a fitted pretext"):
         make().fit(sounds()[0])
 
 

@@ -206,3 +206,11 @@ def test_costs_are_kept_outside_the_tracked_outputs(work):
     (cost,) = json.loads((root / ".scratch/costs/baseline-logmel_stats-kmeans.json").read_text())
     assert cost["seconds"] >= 0 and cost["peak_mb"] > 0
     assert "seconds" not in (root / "metrics/table.csv").read_text()
+
+
+def test_absent_weights_stop_before_any_work(work):
+    root = work(encoders=["byol_a"], byol_a={"weights": "nowhere.pth"})
+    tone(root / "in/a/0.wav", 300)
+    with pytest.raises(SystemExit, match=r"nowhere\.pth"):
+        run("prepare")
+    assert not (root / "data/clips").exists()

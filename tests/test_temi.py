@@ -5,11 +5,11 @@ for small random inputs.
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from deep_fixture import close, golden
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 from torch import nn
@@ -19,7 +19,6 @@ from audioclust.methods.temi import TEMI, Distillation, TEMIHeads
 from audioclust.nn.training import Run
 from audioclust.threads import one_thread
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "temi.npz")
 SMALL = {"heads": 3, "neighbours": 10, "batch": 40, "epochs": 12, "warmup_epochs": 2, "lr": 0.005, "min_lr": 0.005,
          "momentum": 0.9, "hidden": 64, "bottleneck": 32, "scale": "standardise"}  # fmt: skip
 
@@ -29,15 +28,6 @@ def single():
     """Small tensors; and two threads that share cores with others are slow."""
     with one_thread():
         yield
-
-
-def golden(case):
-    """Return the arrays of one official case as tensors."""
-    return {key.partition("/")[2]: torch.from_numpy(GOLDEN[key]) for key in GOLDEN if key.startswith(f"{case}/")}
-
-
-def close(one, other):
-    torch.testing.assert_close(one, other, rtol=0, atol=1e-9)
 
 
 def blobs(n=160, d=6, k=4, seed=0):
@@ -66,7 +56,7 @@ class Logits(nn.Module):
 @pytest.mark.parametrize("case", ["multihead", "singlehead", "positive_pmi"])
 def test_steps_are_the_official_ones(case):
     """Losses, q(c) after each step, weights and gradients."""
-    g = golden(case)
+    g = golden("temi.npz", case)
     q = g["q_trace"][0].clone()
     rows = g["student_logits"].shape[2]
     for step, (student, teacher) in enumerate(zip(g["student_logits"], g["teacher_logits"], strict=True)):
@@ -82,7 +72,7 @@ def test_steps_are_the_official_ones(case):
 
 
 def test_heads_are_the_official_ones():
-    g = golden("head")
+    g = golden("temi.npz", "head")
     heads = TEMIHeads(3, 12, 10, 6, 5).double()
     names = {"mlp.0.weight": "W1", "mlp.0.bias": "b1", "mlp.2.weight": "W2", "mlp.2.bias": "b2", "v": "last_v",
              "g": "last_g"}  # fmt: skip

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 from tqdm import tqdm
 
-from audioclust import costs, registry
+from audioclust import archive, costs, registry
 from audioclust.neighbours import Neighbours
 from audioclust.spaces import Space
 from audioclust.threads import one_thread
@@ -97,11 +97,7 @@ def _cell(
         graph = Neighbours(x, space.distances[position], space.indices[position])
         model.fit(x, neighbours=graph)
     result = _Result({"chosen": model.chosen_, "reason": ""}, model.labels_.astype(np.int32), cost)
-    scratch.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(f".{os.getpid()}.part")
-    with part.open("wb") as stream:
-        np.savez(stream, found=np.array(json.dumps(result.found)), labels=result.labels)
-    os.replace(part, file)
+    archive.save(file, found=np.array(json.dumps(result.found)), labels=result.labels)
     return result
 
 

@@ -2,15 +2,16 @@
 
 One ``.npz``: ``labels`` (cells, n) int32, -1 for noise, and ``cells``, a JSON list with one entry a row:
 encoder, reducer, clusterer, seed, ``chosen`` (parameters found from the data) and ``reason`` (why a cell did not
-run; its row is then all -1). numpy writes archives without dates, so equal labels give equal bytes.
+run; its row is then all -1).
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from audioclust import archive
 
 
 def save(path: Path, cells: list[dict[str, Any]], labels: np.ndarray) -> None:
@@ -21,10 +22,7 @@ def save(path: Path, cells: list[dict[str, Any]], labels: np.ndarray) -> None:
     """
     if len(cells) != len(labels):
         raise ValueError(f"{path}: {len(labels)} rows of labels for {len(cells)} cells; there must be one row a cell")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part.npz")
-    np.savez_compressed(part, labels=labels.astype(np.int32), cells=np.array(json.dumps(cells, sort_keys=True)))
-    os.replace(part, path)
+    archive.save(path, labels=labels.astype(np.int32), cells=np.array(json.dumps(cells, sort_keys=True)))
 
 
 def load(path: Path) -> tuple[list[dict[str, Any]], np.ndarray]:
@@ -35,5 +33,5 @@ def load(path: Path) -> tuple[list[dict[str, Any]], np.ndarray]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; `dvc repro` writes it")
-    with np.load(path) as archive:
-        return json.loads(str(archive["cells"])), archive["labels"]
+    with np.load(path) as file:
+        return json.loads(str(file["cells"])), file["labels"]

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from audioclust import archive
+
 
 class Space(NamedTuple):
     """One reducer's spaces, one a seed where it is stochastic (s), else one: x (s, n, d) float32, and the m nearest
@@ -19,7 +21,7 @@ def save(folder: Path, reducer: str, space: Space) -> None:
     """Write ``<reducer>.npy`` and ``<reducer>_neighbours.npz`` into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / f"{reducer}.npy", space.x)
-    np.savez(folder / f"{reducer}_neighbours.npz", distances=space.distances, indices=space.indices)
+    archive.save(folder / f"{reducer}_neighbours.npz", distances=space.distances, indices=space.indices)
 
 
 def load(folder: Path, reducer: str) -> Space:

@@ -143,15 +143,16 @@ def curve(run: Run, seed: int) -> pd.DataFrame:
 
 
 def _hash(*inputs: Any) -> str:
-    """Return a hash of all inputs, a class standing for its file, and of ``audioclust/nn``: what a checkpoint fits."""
+    """Return a hash of all inputs, a class standing for its code, and of ``audioclust/nn``: what a checkpoint fits."""
     digest = hashlib.blake2b(digest_size=16)
     here = Path(__file__).parent
     for file in sorted(here.glob("nn/*.py")):
         digest.update(file.read_bytes())
     for value in inputs:
         if isinstance(value, type):
-            name = value.__module__.removeprefix("audioclust.").replace(".", "/")
-            digest.update((here / f"{name}.py").read_bytes())
+            file = here / (value.__module__.removeprefix("audioclust.").replace(".", "/") + ".py")
+            for each in (file, *sorted(file.parent.glob("_*.py"))):  # and what the files beside it share
+                digest.update(each.read_bytes())
         elif isinstance(value, np.ndarray):
             digest.update(np.ascontiguousarray(value))
         else:

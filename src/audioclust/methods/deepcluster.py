@@ -24,6 +24,7 @@ from audioclust.nn.augment import Augment
 from audioclust.nn.clips import Clips
 from audioclust.nn.kmeans import kmeans
 from audioclust.nn.specaugment import specaugment
+from audioclust.nn.starting import alike
 from audioclust.nn.training import Epoch, Run, autocast, batches, epochs, memory_hint, seeded
 from audioclust.nn.views import embed
 
@@ -254,10 +255,7 @@ class DeepCluster:
 
     def predict(self, x: np.ndarray | Clips, frames: np.ndarray | None = None) -> np.ndarray:
         """Return the cluster (n,) int32 of log-mels (n, f, t): the nearest of the training clips' centres."""
-        clips = Clips.of(x, frames, self.device, mean=self.mean_, std=self.std_)
-        if self.augment_.bands(clips.f) != self.bands_:
-            raise ValueError(f"views of {self.augment_.bands(clips.f)} bands: this model was trained on {self.bands_}")
-        return self._nearest(self._features(clips))
+        return self._nearest(self._features(alike(self, x, frames)))
 
     def save(self, folder: Path) -> None:
         """Write what ``load`` and ``predict`` need into ``folder``."""

@@ -22,13 +22,13 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from audioclust.checks import points
 from audioclust.nn import backbones, saving
 from audioclust.nn.assignment import progress
 from audioclust.nn.augment import Augment
 from audioclust.nn.clips import Clips
 from audioclust.nn.heads import Linears
 from audioclust.nn.neighbours import cosine_neighbours
+from audioclust.nn.starting import alike, from_encoder
 from audioclust.nn.training import Epoch, Run, autocast, batches, epochs, memory_hint, seeded
 from audioclust.nn.views import Frozen, Trained, Views, embed
 
@@ -192,18 +192,7 @@ class SCAN:
             ValueError: fewer clips than clusters, a clip that is not finite, no encoder, one of other bands, or an
                 embedding that is not the encoder's of these clips.
         """
-        if encoder is None:
-            raise ValueError("encoder=None: SCAN's first step is a fitted pretext (simclr, moco, byol)")
-        self.augment_ = self.augment or Augment()
-        self.architecture_ = [encoder.backbone, encoder.d, encoder.bands_, encoder.channels]
-        clips = self._clips(x, frames, encoder.mean_, encoder.std_)
-        embedding = points(encoder.transform(clips) if embedding is None else embedding, self.k)
-        if embedding.shape != (clips.n, encoder.backbone_.d):
-            raise ValueError(
-                f"an embedding of shape {embedding.shape}: of these clips the encoder gives one of shape "
-                f"({clips.n}, {encoder.backbone_.d})"
-            )
-        self.mean_, self.std_ = clips.mean, clips.std
+        clips, embedding = from_encoder(self, x, frames, encoder, embedding)
         self.neighbours_ = min(self.neighbours, clips.n // self.k - 1)
         backbone = copy.deepcopy(encoder.backbone_).to(self.device)
         with seeded(self.random_state, self.device):
@@ -222,7 +211,7 @@ class SCAN:
 
     def predict(self, x: Any, frames: np.ndarray | None = None) -> np.ndarray:
         """Return the clusters (n,) int32 of other clips."""
-        clips = self._clips(x, frames, self.mean_, self.std_)
+        clips = alike(self, x, frames)
         return self._logits(clips).argmax(1).cpu().numpy().astype(np.int32)
 
     def save(self, folder: Path) -> None:
@@ -233,7 +222,7 @@ class SCAN:
     def load(cls, folder: Path, device: str = "cpu") -> "SCAN":
         """Return a saved one, ready for ``predict``."""
         model, tensors, more = saving.load(folder, cls, device)
-        model.architecture_ = more["architecture"]
+        model.architecture_, model.bands_ = more["architecture"], more["architecture"][2]
         with seeded(0, device):  # the weights drawn here are replaced
             backbone = backbones.build(*model.architecture_)
             network = nn.Sequential(backbone, nn.Linear(backbone.d, model.k))
@@ -241,13 +230,6 @@ class SCAN:
         network.to(device, memory_format=torch.channels_last).load_state_dict(tensors)
         model.network_ = network.eval()
         return model
-
-    def _clips(self, x: Any, frames: np.ndarray | None, mean: float, std: float) -> Clips:
-        clips = Clips.of(x, frames, self.device, mean=mean, std=std)
-        if self.augment_.bands(clips.f) != self.architecture_[2]:
-            bands = self.augment_.bands(clips.f)
-            raise ValueError(f"views of {bands} bands: the encoder was trained on {self.architecture_[2]}")
-        return clips
 
     def _logits(self, clips: Clips) -> Tensor:
         """(n, k) of the clips as they are."""

@@ -21,7 +21,6 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from audioclust.checks import points
 from audioclust.nn import backbones, saving
 from audioclust.nn.assignment import progress
 from audioclust.nn.augment import Augment
@@ -30,6 +29,7 @@ from audioclust.nn.fixmatch import fixmatch, sgd
 from audioclust.nn.heads import Heads
 from audioclust.nn.reliable import balanced, reliable
 from audioclust.nn.standardise import Standardise
+from audioclust.nn.starting import alike, from_encoder
 from audioclust.nn.training import Epoch, Run, batches, epochs, memory_hint, seeded
 from audioclust.nn.views import BLOCK, Frozen, Trained, Views, embed
 
@@ -226,19 +226,9 @@ class SPICE:
         Raises:
             ValueError: fewer clips than clusters, no encoder, or no label is reliable.
         """
-        if encoder is None:
-            raise ValueError("encoder=None: SPICE's first stage is a fitted pretext (simclr, moco, byol)")
-        clips = Clips.of(x, frames, self.device, mean=encoder.mean_, std=encoder.std_)
-        embedding = points(encoder.transform(clips) if embedding is None else embedding, self.k)
-        if embedding.shape != (clips.n, encoder.backbone_.d):
-            raise ValueError(
-                f"an embedding of shape {embedding.shape}: of these clips the encoder gives one of shape "
-                f"({clips.n}, {encoder.backbone_.d})"
-            )
+        clips, embedding = from_encoder(self, x, frames, encoder, embedding)
         if self.pool < self.k:
             raise ValueError(f"pool={self.pool} should be >= k={self.k}: each cluster gets a part of it")
-        self.augment_, self.mean_, self.std_ = self.augment or Augment(), clips.mean, clips.std
-        self.architecture_ = [encoder.backbone, encoder.d, encoder.bands_, encoder.channels]
         x, scale = torch.from_numpy(embedding).float().to(self.device), Standardise(embedding.shape[1]).to(self.device)
         if self.scale == "standardise":
             scale.fit(x)
@@ -256,7 +246,7 @@ class SPICE:
 
     def predict(self, x: Any, frames: np.ndarray | None = None) -> np.ndarray:
         """Return the clusters (n,) int32 of other clips."""
-        clips = Clips.of(x, frames, self.device, mean=self.mean_, std=self.std_)
+        clips = alike(self, x, frames)
         return self._assign(self.network_, clips)[1].argmax(1).cpu().numpy().astype(np.int32)
 
     def save(self, folder: Path) -> None:
@@ -267,7 +257,7 @@ class SPICE:
     def load(cls, folder: Path, device: str = "cpu") -> "SPICE":
         """Return a saved one, ready for ``predict``."""
         model, tensors, more = saving.load(folder, cls, device)
-        model.architecture_ = more["architecture"]
+        model.architecture_, model.bands_ = more["architecture"], more["architecture"][2]
         with seeded(0, device):  # the weights drawn here are replaced
             backbone = backbones.build(*model.architecture_)
             d = backbone.d

@@ -1,4 +1,4 @@
-"""Fitted methods in a folder: ``model.safetensors`` and ``config.json``, the same bytes for the same model."""
+"""Fitted encoders and methods in a folder: weights and ``config.json``, the same bytes for the same model."""
 
 import json
 from inspect import signature
@@ -14,16 +14,17 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 CALLERS = ("augment", "device", "random_state")  # what the caller supplies, not the parameters of a method
 
 
-def save(folder: Path, model: Any, tensors: dict[str, Tensor], **more: Any) -> None:
-    """Write a method on log-mels: its parameters, ``augment_``, ``mean_`` and ``std_``, ``tensors``, and ``more``.
+def save(folder: Path, model: Any, tensors: dict[str, Tensor], weights: str = WEIGHTS, **more: Any) -> None:
+    """Write an encoder or a method on log-mels: parameters, ``augment_``, ``mean_``, ``std_``, ``tensors``, ``more``.
 
     Args:
         tensors: by name, none of which shares its memory with another.
+        weights: the name of their file.
         more: values that JSON has, which ``load`` returns.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, folder / WEIGHTS)
+    save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, folder / weights)
     config = {
         "parameters": {name: getattr(model, name) for name in signature(type(model)).parameters if name not in CALLERS},
         "augment": model.augment_.parameters(),
@@ -33,7 +34,9 @@ def save(folder: Path, model: Any, tensors: dict[str, Tensor], **more: Any) -> N
     (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def load(folder: Path, kind: type, device: str = "cpu") -> tuple[Any, dict[str, Tensor], dict[str, Any]]:
+def load(
+    folder: Path, kind: type, device: str = "cpu", weights: str = WEIGHTS
+) -> tuple[Any, dict[str, Tensor], dict[str, Any]]:
     """Return a model of ``kind`` as its constructor makes it, its tensors on ``device``, and what else was saved.
 
     Raises:
@@ -44,4 +47,4 @@ def load(folder: Path, kind: type, device: str = "cpu") -> tuple[Any, dict[str, 
     model = kind(**config["parameters"], device=device)
     model.augment_ = Augment(**config["augment"])
     vars(model).update(config["logmel"])
-    return model, load_file(folder / WEIGHTS, device=device), config["more"]
+    return model, load_file(folder / weights, device=device), config["more"]

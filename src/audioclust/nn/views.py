@@ -14,7 +14,7 @@ from audioclust.nn.augment import Augment
 from audioclust.nn.clips import Clips
 from audioclust.nn.training import autocast, seeded
 
-BLOCK = 512  # clips of a forward pass without gradient
+BLOCK = 128  # clips of a forward pass without gradient: whole clips are longer than views
 
 
 @torch.no_grad()

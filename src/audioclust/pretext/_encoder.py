@@ -1,23 +1,21 @@
 """What every encoder trained here can do once it is fitted: embed clips, be saved and loaded."""
 
-import inspect
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
 
+from audioclust.nn import saving
 from audioclust.nn.augment import Augment
 from audioclust.nn.backbones import build
 from audioclust.nn.clips import Clips
+from audioclust.nn.starting import alike
 from audioclust.nn.training import seeded
 from audioclust.nn.views import embed
 
-CONFIG, WEIGHTS = "config.json", "encoder.safetensors"
-CALLERS = ("augment", "device", "random_state")
+WEIGHTS = "encoder.safetensors"
 
 
 class Encoder:
@@ -34,27 +32,11 @@ class Encoder:
         Raises:
             ValueError: other bands than those of the clips it was trained on, or something that ``Clips`` refuse.
         """
-        clips = Clips.of(x, frames, self.device, mean=self.mean_, std=self.std_)
-        if self.augment_.bands(clips.f) != self.bands_:
-            raise ValueError(
-                f"views of {self.augment_.bands(clips.f)} bands: this encoder was trained on {self.bands_}"
-            )
-        return embed(self.backbone_, clips, self.augment_.original).cpu().numpy()
+        return embed(self.backbone_, alike(self, x, frames), self.augment_.original).cpu().numpy()
 
     def save(self, folder: Path) -> None:
         """Write ``config.json`` and ``encoder.safetensors`` into ``folder``."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        config = {
-            "parameters": {name: getattr(self, name) for name in _names(type(self)) if name not in CALLERS},
-            "augment": self.augment_.parameters(),
-            "mean": self.mean_,
-            "std": self.std_,
-            "bands": self.bands_,
-        }
-        (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        weights = {name: value.cpu().contiguous() for name, value in self.backbone_.state_dict().items()}
-        save_file(weights, folder / WEIGHTS)
+        saving.save(folder, self, self.backbone_.state_dict(), WEIGHTS, bands=self.bands_)
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "Encoder":
@@ -63,15 +45,14 @@ class Encoder:
         Raises:
             FileNotFoundError: there is no such encoder; the message names the command that trains one.
         """
-        folder = Path(folder)
-        if not (folder / CONFIG).is_file():
-            raise FileNotFoundError(f"{folder / CONFIG}: no such file; `dvc repro pretext` trains encoders")
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        encoder = cls(**config["parameters"], augment=Augment(**config["augment"]), device=device)
-        encoder.augment_, encoder.mean_, encoder.std_ = encoder.augment, config["mean"], config["std"]
+        config = Path(folder) / saving.CONFIG
+        if not config.is_file():
+            raise FileNotFoundError(f"{config}: no such file; `dvc repro pretext` trains encoders")
+        encoder, weights, more = saving.load(folder, cls, device, WEIGHTS)
+        encoder.augment = encoder.augment_
         with seeded(0, device):  # the weights drawn here are replaced
-            encoder._build(config["bands"])
-        encoder.backbone_.load_state_dict(load_file(folder / WEIGHTS, device=device))
+            encoder._build(more["bands"])
+        encoder.backbone_.load_state_dict(weights)
         encoder.backbone_.eval()
         return encoder
 
@@ -95,10 +76,6 @@ class Encoder:
         """Return two views (b, 1, f, width) of each of the clips ``rows`` (b,)."""
         x, frames = clips[rows]
         return self.augment_(x, frames, ops), self.augment_(x, frames, ops)
-
-
-def _names(kind: type) -> list[str]:
-    return list(inspect.signature(kind).parameters)
 
 
 def optimise(loss: torch.Tensor, optimiser: torch.optim.Optimizer, lr: float) -> None:
