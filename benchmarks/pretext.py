@@ -11,11 +11,11 @@ epochs, so that nothing before the first step counts; on the CPU the seconds are
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch.profiler import ProfilerActivity, profile
+from timing import seconds, spent
 from torch.utils.data import DataLoader, Dataset
 
 from audioclust import registry
@@ -23,7 +23,6 @@ from audioclust.nn.augment import Augment
 from audioclust.nn.clips import Clips
 from audioclust.nn.training import batches
 
-PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
 SHORT, LONG = 1, 3  # epochs of the two fits
 
 
@@ -52,14 +51,6 @@ def plain(loader: DataLoader, device: str) -> Iterator[tuple[torch.Tensor, torch
         yield one.to(device), two.to(device)
 
 
-def seconds(work: Callable[[], object], device: str, clock: Callable[[], float] = time.perf_counter) -> float:
-    start = clock()
-    work()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return clock() - start
-
-
 def exhaust(views: Iterator) -> None:
     for _ in views:
         pass
@@ -73,8 +64,9 @@ def data_path(logmel: np.ndarray, batch: int, turns: int, device: str) -> str:
     workers = [DataLoader(here, **several), DataLoader(here, **several, num_workers=2, persistent_workers=True)]
     times = []
     for _ in range(turns + 1):
-        turn = [seconds(lambda: exhaust(ours(clips, augment, batch)), device)]
-        turn += [seconds(lambda w=loader: exhaust(plain(w, device)), device) for loader in workers]
+        # By the clock on the wall: workers are other processes.
+        turn = [seconds(lambda: exhaust(ours(clips, augment, batch)), device, time.perf_counter)]
+        turn += [seconds(lambda w=loader: exhaust(plain(w, device)), device, time.perf_counter) for loader in workers]
         times.append(turn)
     times = np.array(times[1:])  # the first one starts the workers
     made = len(logmel) // batch * batch
@@ -86,19 +78,6 @@ def data_path(logmel: np.ndarray, batch: int, turns: int, device: str) -> str:
     )
 
 
-def spent(work: Callable[[], object], device: str) -> np.ndarray:
-    """Return the seconds of the device (or the processor) in products and convolutions, and in all operations."""
-    kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device == "cuda")
-    with profile(activities=kinds) as profiler:
-        work()
-        if device == "cuda":
-            torch.cuda.synchronize()
-    what = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
-    found = {event.key: getattr(event, what) for event in profiler.key_averages() if event.key.startswith("aten::")}
-    products = sum(value for key, value in found.items() if key in PRODUCTS or "conv" in key)
-    return np.array([products, sum(found.values())]) / 1e6
-
-
 def step(name: str, logmel: np.ndarray, batch: int, device: str) -> str:
     """Return a row of the second table."""
     clips = Clips(logmel, device=device)
@@ -108,9 +87,7 @@ def step(name: str, logmel: np.ndarray, batch: int, device: str) -> str:
 
     fit(SHORT)  # allocates, chooses algorithms
     steps = (LONG - SHORT) * (len(logmel) // batch)
-    # On the CPU processor time, so that other work on the machine counts less.
-    clock = time.perf_counter if device == "cuda" else time.process_time
-    whole = seconds(lambda: fit(LONG), device, clock) - seconds(lambda: fit(SHORT), device, clock)
+    whole = seconds(lambda: fit(LONG), device) - seconds(lambda: fit(SHORT), device)
     products, total = spent(lambda: fit(LONG), device) - spent(lambda: fit(SHORT), device)
     busy = f"{min(total / whole, 1):.0%}" if device == "cuda" else "-"
     return f"| {device} | {name} | {batch} | {whole / steps:.4f} | {1 - products / total:.0%} | {busy} |"

@@ -9,20 +9,16 @@ computes on one thread, and its seconds are processor time, so that other work o
 
 import argparse
 import copy
-import time
-from collections.abc import Callable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from timing import seconds, spent
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
-from torch.profiler import ProfilerActivity, profile
 
 from audioclust.methods.temi import TEMI, Distillation
 from audioclust.nn.training import autocast, hold_memory
-
-PRODUCTS = {"aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm"}
 
 
 class PlainHead(nn.Module):
@@ -77,29 +73,6 @@ class Plain:
         return sum(losses) / len(losses)
 
 
-def seconds(work: Callable[[], object], device: str) -> float:
-    clock = time.perf_counter if device == "cuda" else time.process_time
-    start = clock()
-    work()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return clock() - start
-
-
-def shares(work: Callable[[], object], device: str, whole: float) -> tuple[float, float]:
-    """Return the share of a step outside matrix products, and of ``whole`` seconds that the device is busy."""
-    kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device == "cuda")
-    with profile(activities=kinds) as profiler:
-        work()
-        if device == "cuda":
-            torch.cuda.synchronize()
-    what = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
-    found = {event.key: getattr(event, what) for event in profiler.key_averages() if event.key.startswith("aten::")}
-    other = [value for key, value in found.items() if key not in PRODUCTS]
-    total = sum(found.values())
-    return sum(other) / total, min(total / 1e6 / whole, 1)
-
-
 def measure(heads: int, arguments: argparse.Namespace, device: str) -> str:
     """Return the row of a table."""
     model = TEMI(arguments.k, heads, batch=arguments.batch, device=device)
@@ -114,12 +87,13 @@ def measure(heads: int, arguments: argparse.Namespace, device: str) -> str:
     times = np.array(times[2:])  # the first ones allocate
     one, loop = np.median(times, axis=0)
     ratio = np.median(times[:, 1] / times[:, 0])
-    outside, busy = shares(lambda: ours.step(clips, 1e-4), device, one)
-    outside_loop, _ = shares(lambda: plain.step(clips, 1e-4), device, loop)
-    busy = f"{busy:.0%}" if device == "cuda" else "-"
+    (products, total), (loop_products, loop_total) = (
+        spent(lambda s=side: s.step(clips, 1e-4), device) for side in (ours, plain)
+    )
+    busy = f"{min(total / one, 1):.0%}" if device == "cuda" else "-"
     return (
         f"| {device} | {heads} | {arguments.k} | {arguments.n} | {arguments.batch} | {one:.4f} | {loop:.4f} "
-        f"| {ratio:.2f} | {outside:.0%} | {outside_loop:.0%} | {busy} |"
+        f"| {ratio:.2f} | {1 - products / total:.0%} | {1 - loop_products / loop_total:.0%} | {busy} |"
     )
 
 

@@ -121,7 +121,9 @@ def test_mixup_of_very_loud_clips_is_finite():
 
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("width", [8, 16, 40, 100])
-@pytest.mark.parametrize("section", [{}, {"trim": 1.0}, {"pool": (2, 2)}, {"trim": 1.0, "pool": (1, 3)}], ids=str)
+@pytest.mark.parametrize(
+    "section", [{}, {"trim": 1.0}, {"pool": (2, 2)}, {"trim": 1.0, "trim_jitter": 0.5, "pool": (1, 3)}], ids=str
+)
 def test_views_show_no_padding(length, width, section):
     augment = Augment(width, length, strong=list(OPS), dynamics=4.0, **section)
     views = []
@@ -190,6 +192,16 @@ def test_quiet_ends_are_trimmed():
     assert original[2, 1, [0, -1]].tolist() == [2, 2] and original[2, 1, 10] == -5
     before = Augment(20, "fit", trim=2.0).original(x, torch.tensor([9, 40, 40]))[0]
     assert (before == -5).all()  # what lies in the padding is not loud
+
+
+def test_where_the_signal_ends_varies_from_view_to_view_and_only_by_crop():
+    x = torch.full((400, 4, 40), -9.0)
+    x[:, :, 10:20], x[:, :, 20:30] = 2.0, 0.0  # loud, and a quiet end 2 under it
+    frames, augment = torch.full((400,), 40), Augment(20, "fit", trim=2.0, trim_jitter=0.5, crop=0.0)
+    torch.manual_seed(0)
+    ends = augment(x, frames, ["crop"])[:, 0, 0, -1]
+    assert set(ends.tolist()) == {0.0, 2.0} and 0.4 < (ends == 0).float().mean() < 0.6
+    assert (augment(x, frames, [])[:, 0, 0, -1] == 0).all() and (augment.original(x, frames)[:, 0, 0, -1] == 0).all()
 
 
 def test_pooled_views_are_means_of_neighbours():

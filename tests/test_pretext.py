@@ -127,6 +127,25 @@ def test_save_and_load(trained, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_an_embedding_can_be_the_mean_of_views(name, tmp_path):
+    x, _ = sounds()
+    encoder = fitted(name, epochs=1)
+    plain, encoder.views = encoder.transform(x, FRAMES), 4
+    several = encoder.transform(x, FRAMES)
+    assert np.array_equal(several, encoder.transform(x, FRAMES))  # the same views again
+    encoder.save(tmp_path)
+    loaded = registry.get("pretext", name).load(tmp_path)
+    assert loaded.views == 4 and np.array_equal(loaded.transform(x, FRAMES), several)
+    assert not np.array_equal(several, plain)
+    # Views differ in what an encoder should not see, and the more there are the less their mean depends on which.
+    encoder.augment_ = Augment(24, "fit", weak=["gain"], gain=2.0)
+    of = {}
+    for encoder.views in (1, 32, 64):
+        of[encoder.views] = encoder.transform(x, FRAMES)
+    assert np.linalg.norm(of[64] - of[32]) < np.linalg.norm(of[64] - of[1]) / 2
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_same_seed_same_embedding_and_nothing_of_the_callers_is_touched(name):
     x, _ = sounds()
     copy, before = x.copy(), torch.get_rng_state()

@@ -248,7 +248,9 @@ class SCAN:
             parameters += backbone.parameters()
         else:
             views = Frozen(backbone, clips, self.augment_, embedding, self.views, self.refresh, self.random_state)
-        state["optimiser"] = optimiser = torch.optim.Adam(parameters, self.lr, weight_decay=self.weight_decay)
+        state["optimiser"] = optimiser = torch.optim.Adam(
+            parameters, self.lr, weight_decay=self.weight_decay, fused=True
+        )
         for epoch in epochs(self.epochs, state, run, "cluster"):
             views.at(epoch.number)
             for anchors in batches(clips.n, self.batch):
@@ -284,7 +286,9 @@ class SCAN:
         """Step 3: train the network on what it is sure of; where that is nothing, return it as it came."""
         clustered, before = copy.deepcopy(network), {}
         network.requires_grad_(True)
-        optimiser = torch.optim.Adam(network.parameters(), self.selflabel_lr, weight_decay=self.weight_decay)
+        optimiser = torch.optim.Adam(
+            network.parameters(), self.selflabel_lr, weight_decay=self.weight_decay, fused=True
+        )
         state = {"network": network, "optimiser": optimiser, "before": before}
         for epoch in epochs(self.selflabel_epochs, state, run, "selflabel"):
             network.train(self.norm == "train")

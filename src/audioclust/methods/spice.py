@@ -287,7 +287,7 @@ class SPICE:
             state["encoder"] = encoder
         else:
             views = Frozen(encoder, clips, self.augment_, embedding, self.views, self.refresh, self.random_state)
-        state["optimiser"] = optimiser = torch.optim.Adam(groups)
+        state["optimiser"] = optimiser = torch.optim.Adam(groups, fused=True)
         for epoch in epochs(self.epochs, state, run, "self"):
             views.at(epoch.number)
             for pool in batches(clips.n, self.pool):
@@ -346,7 +346,7 @@ class SPICE:
         if self.joint_optimiser == "sgd":
             optimiser = sgd(network, self.joint_lr)
         else:
-            optimiser = torch.optim.Adam(network.parameters(), self.joint_lr)
+            optimiser = torch.optim.Adam(network.parameters(), self.joint_lr, fused=True)
         for epoch in fixmatch(
             network, average, labelled, clips, self.augment_, optimiser,
             count=self.joint_epochs, batch=self.joint_batch, mu=self.mu, cutoff=self.cutoff, momentum=self.momentum,

@@ -26,6 +26,7 @@ from audioclust.nn import ema
 from audioclust.nn.heads import Linears
 from audioclust.nn.neighbours import cosine_neighbours
 from audioclust.nn.schedules import warmup_cosine
+from audioclust.nn.standardise import Standardise
 from audioclust.nn.training import Run, autocast, batches, epochs, memory_hint, seeded
 
 TEMPERATURE = 0.1  # of student and teacher
@@ -200,13 +201,6 @@ class Distillation:
         return losses, weights
 
 
-def statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation (d,) of ``x`` (n, d); the deviation of a dimension that is constant is 1."""
-    std, size = x.std(0), x.abs().amax(0)
-    # What is left of a constant after float32 rounding is no variance.
-    return x.mean(0), torch.where(std > 1e-6 * size, std, 1.0)
-
-
 def used(q: Tensor) -> Tensor:
     """Return how many clusters the heads fill, the mean of the perplexities of q(c) (h, k)."""
     return torch.special.entr(q).sum(1).exp().mean()
@@ -300,7 +294,9 @@ class TEMI:
             raise ValueError(f"warmup_epochs={self.warmup_epochs} should be <= epochs={self.epochs}")
         x = torch.from_numpy(x).float().to(self.device)
         self.batch_, self.neighbours_ = min(self.batch, len(x)), min(self.neighbours, len(x) - 1)
-        self.mean_, self.std_ = statistics(x) if self.scale == "standardise" else (torch.zeros(()), torch.ones(()))
+        self.standardise_ = Standardise(x.shape[1]).to(self.device)
+        if self.scale == "standardise":
+            self.standardise_.fit(x)
         return self._scaled(x)
 
     def _train(self, x: Tensor, run: Run | None) -> tuple[TEMIHeads, Tensor]:
@@ -322,7 +318,7 @@ class TEMI:
         return training.teacher, mean
 
     def _scaled(self, x: Tensor) -> Tensor:
-        x = (x - self.mean_.to(x.device)) / self.std_.to(x.device)
+        x = self.standardise_(x)
         return F.normalize(x) if self.scale == "l2" else x
 
     @torch.no_grad()
@@ -341,7 +337,7 @@ class TEMI:
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and ``config.json``, which are what ``load`` and ``predict`` need."""
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {**self.teacher_.state_dict(prefix="teacher."), "mean": self.mean_, "std": self.std_}
+        tensors = {**self.teacher_.state_dict(prefix="teacher."), **self.standardise_.state_dict()}
         save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, folder / "model.safetensors")
         names = signature(type(self)).parameters.keys() - {"device", "random_state"}
         config = {name: getattr(self, name) for name in sorted(names)}
@@ -352,7 +348,8 @@ class TEMI:
         """Return a saved one, ready for ``predict``."""
         model = cls(**json.loads((folder / "config.json").read_text()), device=device)
         tensors = load_file(folder / "model.safetensors", device)
-        model.mean_, model.std_ = tensors.pop("mean"), tensors.pop("std")
+        model.standardise_ = Standardise(len(tensors["mean"])).to(device)
+        model.standardise_.load_state_dict({name: tensors.pop(name) for name in ("mean", "std")})
         weights = {name.removeprefix("teacher."): value for name, value in tensors.items()}
         with torch.device("meta"):  # nothing is drawn
             model.teacher_ = TEMIHeads(1, weights["mlp.0.weight"].shape[2], model.hidden, model.bottleneck, model.k)

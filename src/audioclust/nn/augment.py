@@ -38,6 +38,7 @@ class Augment:
             "crop" cuts a window of ``width`` frames out of it, repeating a shorter signal.
         trim: frames at both ends of a clip whose power is that far under its loudest frame's, in deviations, are no
             signal; 0: none are cut off.
+        trim_jitter: largest relative change of ``trim`` by which "crop" decides otherwise where a view's signal ends.
         pool: neighbouring bands and frames that are averaged first: cheaper, and without a voice's single harmonics.
         centre: "band" takes each band's mean over time away from a view, and with it the microphone and much of the
             voice; "clip" the mean of all bands, the loudness; "none" leaves both.
@@ -67,6 +68,7 @@ class Augment:
         strong: list[Op] = ["crop", "stretch", "mixup", "warp", "tilt", "filter", "fader", "noise", "time_mask", "band_mask"],  # noqa: B006, E501
         *,
         trim: Amount = 0.0,
+        trim_jitter: Share = 0.5,
         pool: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (1, 1),
         dynamics: Amount = 0.0,
         crop: Share = 0.2,
@@ -84,7 +86,7 @@ class Augment:
         mask_share: Share = 0.2,
     ):  # fmt: skip
         self.width, self.length, self.centre, self.dynamics = width, length, centre, dynamics
-        self.trim, self.pool = trim, tuple(pool)
+        self.trim, self.trim_jitter, self.pool = trim, trim_jitter, tuple(pool)
         self.weak_ops, self.strong_ops = weak, strong
         self.crop, self.stretch, self.mixup, self.resize_scale = crop, stretch, mixup, resize_scale
         self.warp, self.shift, self.tilt, self.ripple, self.gain, self.fader = warp, shift, tilt, ripple, gain, fader
@@ -129,21 +131,24 @@ class Augment:
         ``frames`` (b,) is how many frames of each clip hold signal.
         """
         _check(ops)
-        x, start, frames = self._signal(x, frames)
+        x, start, frames = self._signal(x, frames, self.trim_jitter if "crop" in ops else 0.0)
         view = self._levelled(resample(x, start + self._window(frames, ops), 2))
         for op in ops:
             if op not in ("crop", "stretch"):
                 view = getattr(self, f"_{op}")(view)
         return self._centred(view)[:, None]
 
-    def _signal(self, x: torch.Tensor, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _signal(
+        self, x: torch.Tensor, frames: torch.Tensor, jitter: float = 0.0
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return pooled ``x``, and where in it each clip's signal begins (b, 1) and how many frames it has (b,)."""
         start = torch.zeros_like(frames)
         if self.trim:
             power = torch.logsumexp(x * NATS, 1) / NATS  # (b, t)
             at = torch.arange(x.shape[2], device=x.device)
             power = torch.where(at < frames[:, None], power, -torch.inf)
-            loud = (power >= power.amax(1, keepdim=True) - self.trim).byte()
+            trim = self.trim * (1 + jitter * (2 * _uniform(x, 1)[0] - 1)) if jitter else self.trim
+            loud = (power >= power.amax(1, keepdim=True) - trim).byte()
             start, end = loud.argmax(1), x.shape[2] - loud.flip(1).argmax(1)
             frames = end - start
         step = self.pool[1]

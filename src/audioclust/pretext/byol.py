@@ -32,6 +32,7 @@ class BYOL(Encoder):
         projection, hidden: output and hidden layer of projector and predictor.
         momentum: of the slow network, constant.
         epochs, batch, lr: Adam without schedule.
+        views: weak views whose mean is a clip's embedding; 0: it is embedded as it is.
         augment: how views are made; device: "cpu" or "cuda"; random_state: seeds everything.
     """
 
@@ -47,6 +48,7 @@ class BYOL(Encoder):
         epochs: Annotated[int, Field(ge=1)] = 100,
         batch: Annotated[int, Field(ge=2)] = 256,
         lr: Annotated[float, Field(gt=0)] = 3e-4,
+        views: Annotated[int, Field(ge=0)] = 0,
         *,
         augment: Augment | None = None,
         device: str = "cpu",
@@ -54,7 +56,7 @@ class BYOL(Encoder):
     ):
         self.ops, self.backbone, self.d, self.channels, self.projection = ops, backbone, d, channels, projection
         self.hidden, self.momentum, self.epochs, self.batch, self.lr = hidden, momentum, epochs, batch, lr
-        self.augment, self.device, self.random_state = augment, device, random_state
+        self.views, self.augment, self.device, self.random_state = views, augment, device, random_state
 
     def fit(self, x: Any, frames: np.ndarray | None = None, run: Run | None = None) -> "BYOL":
         """Set ``backbone_``, the online network's, from log-mels (n, f, t), of which ``frames`` (n,) hold signal."""
@@ -64,7 +66,7 @@ class BYOL(Encoder):
             online = torch.nn.Sequential(self.backbone_, projector)
             predictor = mlp([self.projection, self.hidden, self.projection], norm=True).to(self.device)
             target = deepcopy(online).requires_grad_(False)
-            optimiser = torch.optim.Adam(parameters(online, predictor), self.lr)
+            optimiser = torch.optim.Adam(parameters(online, predictor), self.lr, fused=True)
             state = {"online": online, "predictor": predictor, "target": target, "optimiser": optimiser}
             for part in (online, predictor, target):
                 part.train()

@@ -37,6 +37,7 @@ class MoCo(Encoder):
         queue: keys kept; at most as many whole batches as fit in half of the clips, or one.
         momentum: of the slow network.
         epochs, batch, lr, weight_decay: SGD with momentum 0.9 and a cosine.
+        views: weak views whose mean is a clip's embedding; 0: it is embedded as it is.
         augment: how views are made; device: "cpu" or "cuda"; random_state: seeds everything.
     """
 
@@ -54,6 +55,7 @@ class MoCo(Encoder):
         batch: Annotated[int, Field(ge=4)] = 256,
         lr: Annotated[float, Field(gt=0)] = 0.03,
         weight_decay: Annotated[float, Field(ge=0)] = 1e-4,
+        views: Annotated[int, Field(ge=0)] = 0,
         *,
         augment: Augment | None = None,
         device: str = "cpu",
@@ -62,7 +64,7 @@ class MoCo(Encoder):
         self.ops, self.backbone, self.d, self.channels, self.projection = ops, backbone, d, channels, projection
         self.temperature, self.queue, self.momentum = temperature, queue, momentum
         self.epochs, self.batch, self.lr, self.weight_decay = epochs, batch, lr, weight_decay
-        self.augment, self.device, self.random_state = augment, device, random_state
+        self.views, self.augment, self.device, self.random_state = views, augment, device, random_state
 
     def fit(self, x: Any, frames: np.ndarray | None = None, run: Run | None = None) -> "MoCo":
         """Set ``backbone_``, the query's, from log-mels (n, f, t), of which ``frames`` (n,) hold signal."""

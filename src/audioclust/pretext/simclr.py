@@ -29,6 +29,7 @@ class SimCLR(Encoder):
         projection: dimensions in which views are compared.
         temperature: 0.5 in the paper's runs on small images.
         epochs, batch, lr, weight_decay: Adam with a cosine, after one epoch of warm-up in ten.
+        views: weak views whose mean is a clip's embedding; 0: it is embedded as it is.
         augment: how views are made; device: "cpu" or "cuda"; random_state: seeds everything.
     """
 
@@ -44,6 +45,7 @@ class SimCLR(Encoder):
         batch: Annotated[int, Field(ge=2)] = 256,
         lr: Annotated[float, Field(gt=0)] = 3e-4,
         weight_decay: Annotated[float, Field(ge=0)] = 1e-4,
+        views: Annotated[int, Field(ge=0)] = 0,
         *,
         augment: Augment | None = None,
         device: str = "cpu",
@@ -52,7 +54,7 @@ class SimCLR(Encoder):
         self.ops, self.backbone, self.d, self.channels, self.projection = ops, backbone, d, channels, projection
         self.temperature, self.epochs, self.batch = temperature, epochs, batch
         self.lr, self.weight_decay = lr, weight_decay
-        self.augment, self.device, self.random_state = augment, device, random_state
+        self.views, self.augment, self.device, self.random_state = views, augment, device, random_state
 
     def fit(self, x: Any, frames: np.ndarray | None = None, run: Run | None = None) -> "SimCLR":
         """Set ``backbone_`` from log-mels (n, f, t), of which ``frames`` (n,) hold signal."""
@@ -60,7 +62,7 @@ class SimCLR(Encoder):
             clips = self._start(x, frames)
             network = self.backbone_
             head = mlp([network.d, network.d, self.projection]).to(self.device)
-            optimiser = torch.optim.Adam(parameters(network, head), self.lr, weight_decay=self.weight_decay)
+            optimiser = torch.optim.Adam(parameters(network, head), self.lr, weight_decay=self.weight_decay, fused=True)
             steps = max(1, clips.n // self.batch)
             rates = warmup_cosine(self.lr, 0.0, self.epochs * steps, self.epochs * steps // 10)
             ops = self.augment_.strong_ops if self.ops is None else self.ops
