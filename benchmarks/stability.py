@@ -1,8 +1,11 @@
-"""How stable k-means is on an embedding, without labels: by this the settings of an encoder are chosen.
+"""How stable clusters are, without labels: by this the settings of an encoder and of a method are chosen.
 
 ``python benchmarks/stability.py data/embeddings/simclr/embedding.npy --k 10`` clusters random halves of the clips and
 prints the mean adjusted Rand index of all pairs of the clusterings, each carried over to all clips by its nearest
 centres. An embedding whose clusters are there gives the same ones from either half; one without gives chance, 0.
+
+Of labels, ``python benchmarks/stability.py data/labels/deep/spice.npz``, it prints the same index between the seeds,
+each of which went through an encoder of its own.
 """
 
 import argparse
@@ -30,13 +33,18 @@ def stability(x: np.ndarray, k: int, halves: int = 8) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("embeddings", nargs="+", type=Path, help=".npy files, (n, d) or (s, n, d)")
-    parser.add_argument("--k", type=int, required=True)
+    parser.add_argument("files", nargs="+", type=Path, help=".npy, embeddings (n, d) or (s, n, d); .npz, labels")
+    parser.add_argument("--k", type=int, help="clusters of k-means on an embedding")
     arguments = parser.parse_args()
-    print("| embedding | stability |\n|---|---|")
-    for path in arguments.embeddings:
-        x = np.load(path)
-        values = [stability(one, arguments.k) for one in (x if x.ndim == 3 else x[None])]
+    if arguments.k is None and any(path.suffix != ".npz" for path in arguments.files):
+        parser.error("embeddings need --k, the number of clusters")
+    print("| file | stability |\n|---|---|")
+    for path in arguments.files:
+        if path.suffix == ".npz":
+            values = [adjusted_rand_score(one, other) for one, other in combinations(np.load(path)["labels"], 2)]
+        else:
+            x = np.load(path)
+            values = [stability(one, arguments.k) for one in (x if x.ndim == 3 else x[None])]
         print(f"| {path} | {' / '.join(f'{value:.3f}' for value in values)} |")
 
 
