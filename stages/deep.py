@@ -27,6 +27,7 @@ def main() -> None:
     CURVES.mkdir(parents=True, exist_ok=True)
     curves.to_csv(CURVES / f"{name}.csv", index=False)
     costs.write(COSTS, f"deep-{name}", spent)
+    how.finish()
 
 
 if __name__ == "__main__":

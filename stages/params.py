@@ -76,6 +76,11 @@ class Params:
         for method, encoder in values.get(METHODS, {}).items():
             if encoder not in known:
                 mistakes.append(f"{METHODS}.{method} = {encoder!r}: no encoder that runs{_choices(encoder, known)}")
+            elif encoder in self.items("encoders") and registry.get(METHODS, method).input == "logmel":
+                mistakes.append(
+                    f"{METHODS}.{method} = {encoder!r}: {method} goes on with the network of an encoder that is "
+                    f"trained here: choose one of pretexts{_choices(encoder, self.items('pretexts'))}"
+                )
         self._stop(mistakes)
         return values[METHODS]
 

@@ -6,13 +6,14 @@ import sys
 from audioclust import costs, registry, train
 from audioclust.nn.augment import Augment
 from audioclust.nn.clips import load
-from params import Params, run
+from params import Params, check_all, run
 from paths import CLIPS, COSTS, CURVES, EMBEDDINGS, LOGMEL, SCRATCH
 
 
 def main() -> None:
     name = sys.argv[1]
     params = Params()
+    check_all(params)  # prepare did, but its stage may have been cached
     section = params.section(name, registry.get("pretext", name))
     views = params.section("augment", Augment)
     how = train.Train(**params.section("train", train.Train))
@@ -24,6 +25,7 @@ def main() -> None:
     CURVES.mkdir(parents=True, exist_ok=True)
     curves.to_csv(CURVES / f"{name}.csv", index=False)
     costs.write(COSTS, f"pretext-{name}", spent)
+    how.finish()
 
 
 if __name__ == "__main__":

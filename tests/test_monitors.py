@@ -10,7 +10,7 @@ from audioclust.nn.monitors import monitors
 
 
 def values(z1, z2):
-    return {name: value.item() for name, value in monitors(z1, z2).items()}
+    return {name: value.item() for name, value in monitors(z1, z2, z1).items()}
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-7, 1e-6])
@@ -56,5 +56,20 @@ def test_uniformity_is_that_of_all_pairs():
 
 def test_half_precision_and_gradients():
     z = torch.randn(8, 4, dtype=torch.bfloat16, requires_grad=True)
-    found = monitors(z, z)
+    found = monitors(z, z, z)
     assert all(value.dtype == torch.float32 and not value.requires_grad for value in found.values())
+
+
+def test_what_is_not_finite_is_nan_and_no_error():
+    z = torch.randn(8, 4)
+    for bad in range(3):
+        given = [z, z, z]
+        given[bad] = z * torch.nan
+        assert all(value.isnan() for value in monitors(*given).values())
+
+
+def test_spread_and_rank_are_those_of_the_embedding():
+    torch.manual_seed(0)
+    z, h = torch.randn(64, 8), torch.randn(64, 1) * torch.randn(1, 32)
+    assert monitors(z, z, h)["rank"] == pytest.approx(1, abs=0.01)
+    assert monitors(h, h, z)["rank"] > 7

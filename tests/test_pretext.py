@@ -15,6 +15,7 @@ from audioclust.nn.augment import Augment
 from audioclust.nn.clips import Clips
 from audioclust.nn.losses import info_nce
 from audioclust.nn.training import Epoch, Run
+from audioclust.nn.views import embed
 from audioclust.pretext.byol import byol_loss, targets
 from audioclust.pretext.moco import enqueue, shuffled_parts
 from audioclust.threads import one_thread
@@ -143,6 +144,30 @@ def test_an_embedding_can_be_the_mean_of_views(name, tmp_path):
     for encoder.views in (1, 32, 64):
         of[encoder.views] = encoder.transform(x, FRAMES)
     assert np.linalg.norm(of[64] - of[32]) < np.linalg.norm(of[64] - of[1]) / 2
+
+
+def test_clips_that_do_not_fit_a_gpu_are_embedded_in_smaller_blocks():
+    class Small(nn.Module):
+        def forward(self, x):
+            if len(x) > 10:
+                raise torch.OutOfMemoryError
+            return x.mean((1, 2, 3))[:, None]
+
+    clips = Clips(sounds()[0])
+    whole = embed(Small(), clips, lambda x, frames: x[:10, None], torch.arange(10))
+    torch.testing.assert_close(embed(Small(), clips, lambda x, frames: x[:, None])[:10], whole)
+
+    class Full(nn.Module):
+        def forward(self, x):
+            raise torch.OutOfMemoryError
+
+    with pytest.raises(torch.OutOfMemoryError):
+        embed(Full(), clips, AUGMENT.original)
+
+
+def test_a_training_that_diverges_says_what_to_lower():
+    with pytest.raises(RuntimeError, match="lower the learning rate"):
+        fitted("simclr", lr=1e30, epochs=20)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,7 +4,9 @@
 ``scan_evaluate``, ``ConfidenceBasedCE``) returned for small random inputs.
 """
 
+import copy
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -252,9 +254,26 @@ def test_log_mels_of_other_bands_are_an_error(start):
             use(x[:, :8])
 
 
-def test_without_an_encoder_there_is_an_error():
-    with pytest.raises(ValueError, match="SCAN starts from a fitted pretext"):
-        make().fit(sounds()[0])
+def test_without_an_encoder_a_simclr_is_trained_first(monkeypatch):
+    small = partial(SimCLR, d=16, channels=8, projection=8, batch=16, epochs=2)
+    monkeypatch.setattr(scan, "SimCLR", small)
+    (x, _), run = sounds(), Run()
+    model = make(stage="cluster").fit(x, run=run)
+    assert {row["phase"] for row in run.curves} == {"train", "cluster"}
+    encoder = small(augment=model.augment, random_state=0).fit(x)
+    np.testing.assert_array_equal(model.proba_, make(stage="cluster").fit(x, encoder=encoder).proba_)
+
+
+def test_clusters_are_those_of_the_encoders_embedding(start, tmp_path):
+    x, _ = sounds()
+    start = copy.deepcopy(start)
+    start.views = 4
+    model = make(stage="cluster", update="heads").set_params(augment=None).fit(x, encoder=start)
+    with torch.no_grad():
+        proba = model.network_[1](torch.from_numpy(start.transform(x))).softmax(1)
+    np.testing.assert_allclose(model.proba_, proba.numpy(), atol=1e-5)
+    model.save(tmp_path)
+    np.testing.assert_array_equal(SCAN.load(tmp_path).predict(x), model.labels_)
 
 
 @pytest.mark.parametrize("norm", ["train", "eval"])

@@ -3,6 +3,9 @@
 ``golden/spice.npz`` holds what the official functions (niuchuangnn/SPICE) returned for small random inputs.
 """
 
+import copy
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +18,7 @@ from audioclust.methods.spice import SPICE
 from audioclust.nn import fixmatch, reliable
 from audioclust.nn.augment import Augment
 from audioclust.nn.training import Run
+from audioclust.pretext.moco import MoCo
 from audioclust.pretext.simclr import SimCLR
 from audioclust.threads import one_thread
 
@@ -257,9 +261,32 @@ def test_clips_that_are_not_finite_are_an_error(start):
         make().fit(sounds()[0], encoder=start, embedding=embedding)
 
 
-def test_without_an_encoder_there_is_an_error():
-    with pytest.raises(ValueError, match="SPICE starts from a fitted pretext"):
-        make().fit(sounds()[0])
+def test_without_an_encoder_a_moco_is_trained_first(monkeypatch):
+    small = partial(MoCo, d=16, channels=8, projection=8, batch=16, epochs=2)
+    monkeypatch.setattr(spice, "MoCo", small)
+    (x, _), run = sounds(), Run()
+    model = make(stage="self").fit(x, run=run)
+    assert {row["phase"] for row in run.curves} == {"train", "self"}
+    encoder = small(augment=model.augment, random_state=0).fit(x)
+    np.testing.assert_array_equal(model.proba_, make(stage="self").fit(x, encoder=encoder).proba_)
+
+
+@pytest.mark.parametrize("stage", ["self", "joint"])
+def test_views_are_the_encoders_and_clusters_those_of_its_embedding(stage, start, tmp_path):
+    x, _ = sounds()
+    start = copy.deepcopy(start)
+    start.views = 4
+    model, given = make(stage=stage).set_params(augment=None), make(stage=stage)
+    assert given.augment.parameters() == start.augment_.parameters()
+    for each in (model, given):
+        each.fit(x, encoder=start)
+    np.testing.assert_array_equal(model.proba_, given.proba_)
+    if stage == "self":
+        with torch.no_grad():
+            proba = model.network_.head(torch.from_numpy(start.transform(x)))[0].softmax(1)
+        np.testing.assert_allclose(model.proba_, proba.numpy(), atol=1e-6)
+    model.save(tmp_path)
+    np.testing.assert_array_equal(SPICE.load(tmp_path).predict(x), model.labels_)
 
 
 def test_where_no_label_is_reliable_the_error_names_what_to_lower(start):

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from audioclust import labels, train
 from audioclust.nn.clips import Clips
-from audioclust.nn.training import Run
+from audioclust.nn.training import Run, epochs
 
 ROOT = Path(__file__).resolve().parents[1]
 N, K = 36, 3
@@ -67,12 +68,12 @@ def killed_on_the_way(work: Path, *stage: str) -> None:
     process = start(work, *stage)
     folder = work / ".scratch" / stage[0] / stage[1]
     for _ in range(3000):
-        if list(folder.glob("seed-*/*.ckpt")):
+        if list(folder.glob("*/seed-*/*.ckpt")):
             break
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert list(folder.glob("seed-*/*.ckpt")), "the stage ended before it could be killed"
+    assert list(folder.glob("*/seed-*/*.ckpt")), "the stage ended before it could be killed"
 
 
 def outputs(work: Path) -> dict[str, bytes]:
@@ -115,6 +116,27 @@ def test_checkpoints_fit_the_inputs_they_were_made_from(tmp_path):
     how = train.Train(device="cpu", threads=1)
     keys = {next(how.runs("x", [0], tmp_path, *inputs))[1].key for inputs in ([{"a": 1}], [{"a": 2}], [np.arange(3)])}
     assert len(keys) == 3
+
+
+def test_runs_with_other_inputs_leave_each_others_checkpoints_alone(tmp_path):
+    def trained(lr, kill):
+        how, model = train.Train(device="cpu", threads=1, checkpoint_seconds=0), {"x": torch.zeros(())}
+        for _, run in how.runs("x", [0], tmp_path, {"lr": lr}):
+            for epoch in epochs(4, {"model": model}, run):
+                if epoch.number == kill:
+                    return how, run
+                model["x"] += lr
+        return how, run
+
+    trained(1.0, kill=2)
+    other, run = trained(2.0, kill=None)
+    assert run.earlier == 0 and len(run.curves) == 4
+    other.finish()
+    how, run = trained(1.0, kill=None)
+    assert run.earlier > 0 and len(run.curves) == 4  # it went on from where it was
+    assert any(tmp_path.rglob("*.ckpt"))  # until what came of it is written
+    how.finish()
+    assert not any(tmp_path.rglob("*.ckpt"))
 
 
 def test_curves_are_numbered_over_all_phases():

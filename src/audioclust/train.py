@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -45,13 +46,26 @@ class Train:
         self.where = pick_device(device)
 
     def runs(self, name: str, seeds: list[int], scratch: Path, *inputs: Any) -> Iterator[tuple[int, Run]]:
-        """Yield each seed and the ``Run`` of its model; ``scratch`` is deleted when all are done."""
+        """Yield each seed and the ``Run`` of its model, which keeps its checkpoints under ``scratch``.
+
+        They lie in a folder of their own for each set of inputs, so that runs side by side, or one with other
+        parameters in between, leave each other's alone; ``finish`` deletes them.
+        """
         torch.set_num_threads(self.threads)
         hold_memory()
         key = _hash(*inputs, self.where, self.threads)
+        self._kept = scratch / key
         for seed in seeds:
-            yield seed, Run(scratch / f"seed-{seed}", f"{key}-{seed}", f"{name} seed {seed}", self.checkpoint_seconds)
-        shutil.rmtree(scratch, ignore_errors=True)
+            yield (
+                seed,
+                Run(self._kept / f"seed-{seed}", f"{key}-{seed}", f"{name} seed {seed}", self.checkpoint_seconds),
+            )
+
+    def finish(self) -> None:
+        """Delete the checkpoints, once all that came of them is written."""
+        shutil.rmtree(self._kept, ignore_errors=True)
+        with suppress(OSError):  # others may still be there
+            self._kept.parent.rmdir()
 
 
 def pretext(
@@ -77,6 +91,7 @@ def pretext(
         with costs.measured(encoder=name, seed=seed) as cost:
             encoder = kind(**section, augment=Augment(**views), device=train.where, random_state=seed)
             embeddings.append(encoder.fit(clips, run=run).transform(clips))
+            cost["seconds"] = run.earlier
         encoder.save(out / f"seed-{seed}")
         curves.append(curve(run, seed))
         spent.append(cost)
@@ -115,6 +130,7 @@ def deep(
                 start = _trained(name, encoder, folder / f"seed-{seed}", train.where)
                 model = kind(**section, augment=Augment(**views), device=train.where, random_state=seed)
                 model.fit(clips, encoder=start, embedding=rows, run=run)
+            cost["seconds"] = run.earlier
         model.save(out / f"seed-{seed}")
         cells.append(cell | {"chosen": {}, "reason": ""})
         labels.append(model.labels_.astype(np.int32))

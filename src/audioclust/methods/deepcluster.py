@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor, nn
 
@@ -81,7 +82,7 @@ def top_layer(dim: int, clusters: int) -> nn.Linear:
 # The method
 
 
-class DeepCluster:
+class DeepCluster(ClusterMixin, BaseEstimator):
     """Cluster log-mels by DeepCluster.
 
     Args:
@@ -98,7 +99,7 @@ class DeepCluster:
         views: of "deepcluster".
         start: "pretext" starts from an encoder's weights instead of random ones.
         backbone, d, channels: the network that starts from scratch, see ``nn.backbones.build``.
-        augment: what makes views.
+        augment: what makes views; None: the defaults, or what the encoder was trained with.
     """
 
     input = "logmel"
@@ -149,9 +150,12 @@ class DeepCluster:
             ValueError: fewer clips than ``k`` or ``clusters`` or than 2, a clip that is not finite, or no encoder to
                 start from.
         """
-        clips = Clips.of(x, frames, self.device)
+        goes_on = self.start == "pretext" and encoder is not None
+        scale = {"mean": encoder.mean_, "std": encoder.std_} if goes_on else {}
+        clips = Clips.of(x, frames, self.device, **scale)
         clusters = self._clusters(clips.n)
-        self.mean_, self.std_, self.augment_ = clips.mean, clips.std, self.augment or Augment()
+        self.augment_ = self.augment or (encoder.augment_ if goes_on else Augment())
+        self.mean_, self.std_ = clips.mean, clips.std
         with seeded(self.random_state, self.device), memory_hint(f"deepcluster.batch = {self.batch}"):
             self._build(*self._backbone(self.augment_.bands(clips.f), encoder))
             if self.start == "pretext":

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
+from sklearn.base import BaseEstimator, ClusterMixin
 from torch import Tensor, nn
 
 from audioclust.nn import backbones, saving
@@ -30,7 +31,8 @@ from audioclust.nn.heads import Linears
 from audioclust.nn.neighbours import cosine_neighbours
 from audioclust.nn.starting import alike, from_encoder
 from audioclust.nn.training import Epoch, Run, autocast, batches, epochs, memory_hint, seeded
-from audioclust.nn.views import Frozen, Trained, Views, embed
+from audioclust.nn.views import Frozen, Trained, Views, embed, embed_views
+from audioclust.pretext.simclr import SimCLR
 
 FLOOR = 1e-8  # of a cluster's mean probability, so that its logarithm is finite
 JUDGED = 5  # nearest neighbours that ``criterion`` looks at, and the clip itself
@@ -110,7 +112,7 @@ def selflabel_loss(weak: Tensor, strong: Tensor, threshold: float, balance: bool
     return (weights * losses).sum() / weights.sum().clamp_min(1), sizes
 
 
-class SCAN:
+class SCAN(ClusterMixin, BaseEstimator):
     """SCAN on log-mels, from an encoder trained without labels; the defaults are the official ones for CIFAR-10.
 
     Args:
@@ -131,7 +133,7 @@ class SCAN:
         threshold: probability above which step 3 takes the most probable cluster for a label.
         balance: whether in step 3 the clusters of a batch count alike.
         selflabel_epochs, selflabel_batch, selflabel_lr: of step 3, which trains the whole network.
-        augment: of the views; that which the encoder was trained with.
+        augment: of the views; None: that which the encoder was trained with.
         device: "cpu" or "cuda".
         random_state: seeds everything.
     """
@@ -184,14 +186,17 @@ class SCAN:
         Args:
             x: log-mels (n, f, t) in nats, or ``Clips``.
             frames: (n,) frames of signal.
-            encoder: a fitted pretext; its network is copied.
+            encoder: a fitted pretext, whose network is copied; None trains a SimCLR with its defaults first.
             embedding: (n, d) that it gives for the clips; computed where it is not given.
             run: for curves and checkpoints.
 
         Raises:
-            ValueError: fewer clips than clusters, a clip that is not finite, no encoder, one of other bands, or an
-                embedding that is not the encoder's of these clips.
+            ValueError: fewer clips than clusters, a clip that is not finite, an encoder of other bands, or an embedding
+                that is not the encoder's of these clips.
         """
+        if encoder is None:
+            encoder = SimCLR(augment=self.augment, device=self.device, random_state=self.random_state)
+            encoder.fit(x, frames, run)
         clips, embedding = from_encoder(self, x, frames, encoder, embedding)
         self.neighbours_ = min(self.neighbours, clips.n // self.k - 1)
         backbone = copy.deepcopy(encoder.backbone_).to(self.device)
@@ -216,13 +221,15 @@ class SCAN:
 
     def save(self, folder: Path) -> None:
         """Write ``config.json`` and ``model.safetensors``, which are what ``load`` and ``predict`` need."""
-        saving.save(folder, self, self.network_.state_dict(), architecture=self.architecture_)
+        more = {"architecture": self.architecture_, "encoder_views": self.encoder_views_}
+        saving.save(folder, self, self.network_.state_dict(), **more)
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "SCAN":
         """Return a saved one, ready for ``predict``."""
         model, tensors, more = saving.load(folder, cls, device)
         model.architecture_, model.bands_ = more["architecture"], more["architecture"][2]
+        model.encoder_views_ = more["encoder_views"]
         with seeded(0, device):  # the weights drawn here are replaced
             backbone = backbones.build(*model.architecture_)
             network = nn.Sequential(backbone, nn.Linear(backbone.d, model.k))
@@ -232,8 +239,8 @@ class SCAN:
         return model
 
     def _logits(self, clips: Clips) -> Tensor:
-        """(n, k) of the clips as they are."""
-        return embed(self.network_, clips, self.augment_.original)
+        """Return (n, k) of the clips; the heads are linear, so that their mean over views is that of the mean."""
+        return embed_views(self.network_, clips, self.augment_, self.encoder_views_)
 
     def _cluster(
         self, clips: Clips, backbone: nn.Module, embedding: Tensor, neighbours: Tensor, run: Run | None

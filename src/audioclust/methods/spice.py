@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
+from sklearn.base import BaseEstimator, ClusterMixin
 from torch import Tensor, nn
 
 from audioclust.nn import backbones, saving
@@ -31,7 +32,8 @@ from audioclust.nn.reliable import balanced, reliable
 from audioclust.nn.standardise import Standardise
 from audioclust.nn.starting import alike, from_encoder
 from audioclust.nn.training import Epoch, Run, batches, epochs, memory_hint, seeded
-from audioclust.nn.views import BLOCK, Frozen, Trained, Views, embed
+from audioclust.nn.views import BLOCK, Frozen, Trained, Views, embed_views
+from audioclust.pretext.moco import MoCo
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -118,7 +120,7 @@ class Network(nn.Module):
         return self.head(self.encoder(views))[0]
 
 
-class SPICE:
+class SPICE(ClusterMixin, BaseEstimator):
     """SPICE on log-mels, from an encoder trained without labels.
 
     Args:
@@ -151,7 +153,7 @@ class SPICE:
             stage 2 leaves needs, with a rate of 1e-4 or so: it has no batch normalisation behind the encoder.
         cutoff: probability from which a weak view teaches the strong one.
         momentum: of the moving average of the weights, which is the network that remains.
-        augment: of the views; that which the encoder was trained with.
+        augment: of the views; None: that which the encoder was trained with.
         device: "cpu" or "cuda".
         random_state: seeds everything.
     """
@@ -219,13 +221,16 @@ class SPICE:
         Args:
             x: log-mels (n, f, t) in nats, or ``Clips``.
             frames: (n,) frames of signal.
-            encoder: stage 1, a fitted pretext.
+            encoder: stage 1, a fitted pretext; None trains a MoCo with its defaults first.
             embedding: (n, d) that it gives for the clips; computed where it is not given.
             run: for curves and checkpoints.
 
         Raises:
-            ValueError: fewer clips than clusters, no encoder, or no label is reliable.
+            ValueError: fewer clips than clusters, or no label is reliable.
         """
+        if encoder is None:
+            encoder = MoCo(augment=self.augment, device=self.device, random_state=self.random_state)
+            encoder.fit(x, frames, run)
         clips, embedding = from_encoder(self, x, frames, encoder, embedding)
         if self.pool < self.k:
             raise ValueError(f"pool={self.pool} should be >= k={self.k}: each cluster gets a part of it")
@@ -240,36 +245,43 @@ class SPICE:
                 with memory_hint(f"spice.joint_batch = {self.joint_batch}"):
                     network = self._joint(clips, network, run)
         self.network_ = network.eval()
-        self.proba_ = self._assign(network, clips)[1].cpu().numpy()
+        self.proba_ = self._assign(network, clips, self.encoder_views_)[1].cpu().numpy()
         self.labels_ = self.proba_.argmax(1).astype(np.int32)
         return self
 
     def predict(self, x: Any, frames: np.ndarray | None = None) -> np.ndarray:
         """Return the clusters (n,) int32 of other clips."""
         clips = alike(self, x, frames)
-        return self._assign(self.network_, clips)[1].argmax(1).cpu().numpy().astype(np.int32)
+        return self._assign(self.network_, clips, self.encoder_views_)[1].argmax(1).cpu().numpy().astype(np.int32)
 
     def save(self, folder: Path) -> None:
         """Write ``config.json`` and ``model.safetensors``, which are what ``load`` and ``predict`` need."""
-        saving.save(folder, self, self.network_.state_dict(), architecture=self.architecture_)
+        more = {"architecture": self.architecture_, "encoder_views": self.encoder_views_}
+        saving.save(folder, self, self.network_.state_dict(), **more)
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "SPICE":
         """Return a saved one, ready for ``predict``."""
         model, tensors, more = saving.load(folder, cls, device)
         model.architecture_, model.bands_ = more["architecture"], more["architecture"][2]
+        model.encoder_views_ = more["encoder_views"]
         with seeded(0, device):  # the weights drawn here are replaced
-            backbone = backbones.build(*model.architecture_)
-            d = backbone.d
-            network = Network(nn.Sequential(backbone, Standardise(d)), Heads(1, d, d, model.k))
-        # Laid out as a pretext's network is: the last bits depend on it.
-        network.to(device, memory_format=torch.channels_last).load_state_dict(tensors)
+            network = model._build()
+        network.load_state_dict(tensors)
         model.network_ = network.eval()
         return model
 
-    def _assign(self, network: Network, clips: Clips) -> tuple[Tensor, Tensor]:
-        """Return embeddings (n, d) and probabilities (n, k) of the clips as they are."""
-        x = embed(network.encoder, clips, self.augment_.original)
+    def _build(self) -> Network:
+        """Return the encoder's network and a head, with new weights."""
+        backbone = backbones.build(*self.architecture_)
+        d = backbone.d
+        network = Network(nn.Sequential(backbone, Standardise(d)), Heads(1, d, d, self.k))
+        # Laid out as a pretext's network is: the last bits depend on it.
+        return network.to(self.device, memory_format=torch.channels_last)
+
+    def _assign(self, network: Network, clips: Clips, views: int) -> tuple[Tensor, Tensor]:
+        """Return embeddings (n, d) and probabilities (n, k) of the clips, see ``embed_views``."""
+        x = embed_views(network.encoder, clips, self.augment_, views)
         with torch.no_grad():
             return x, network.head(x)[0].softmax(1)
 
@@ -337,10 +349,10 @@ class SPICE:
 
     def _joint(self, clips: Clips, network: Network, run: Run | None) -> Network:
         """Train a network on reliable labels by FixMatch and return the average of its weights."""
-        x, probs = self._assign(network, clips)
+        x, probs = self._assign(network, clips, self.encoder_views_)
         labelled = {**self._reliable(x, probs, must=True), "before": {}}
         if self.joint_start == "fresh":
-            network = Network(network.encoder.apply(_renew), Heads(1, x.shape[1], x.shape[1], self.k).to(self.device))
+            network = self._build()
         network.requires_grad_(True)
         average = copy.deepcopy(network).requires_grad_(False)
         if self.joint_optimiser == "sgd":
@@ -353,7 +365,7 @@ class SPICE:
             run=run,
         ):  # fmt: skip
             epoch.add(reliable=float(len(labelled["rows"])))
-            x, probs = self._assign(average, clips)
+            x, probs = self._assign(average, clips, 0)  # in every epoch: one view of a clip has to do
             epoch.add(**progress(probs[None], labelled["before"], 0))
             if self.reliable == "updated":
                 found = self._reliable(x, probs)
@@ -379,8 +391,3 @@ class SPICE:
         if must and min(sizes) == 0:
             warnings.warn(f"SPICE: clusters without a reliable label end empty, of {sizes}", stacklevel=2)
         return {"rows": rows[kept], "labels": labels[kept]}
-
-
-def _renew(module: nn.Module) -> None:
-    if hasattr(module, "reset_parameters"):
-        module.reset_parameters()

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 from safetensors.torch import load_file, save_file
+from sklearn.base import BaseEstimator, ClusterMixin
 from torch import Tensor, nn
 
 from audioclust.checks import points
@@ -209,7 +210,7 @@ def used(q: Tensor) -> Tensor:
 # The method
 
 
-class TEMI:
+class TEMI(ClusterMixin, BaseEstimator):
     """Cluster an embedding by TEMI; the defaults are the published command for CIFAR.
 
     Args:

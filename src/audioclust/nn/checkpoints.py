@@ -19,7 +19,7 @@ def write(path: Path, content: dict[str, Any]) -> None:
     stream = io.BytesIO()
     torch.save(content, stream)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # another process may write the same one
     with part.open("wb") as file:
         file.write(_digest(stream.getbuffer()))
         file.write(stream.getbuffer())

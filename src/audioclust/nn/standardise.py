@@ -20,10 +20,5 @@ class Standardise(nn.Module):
         self.std.copy_(torch.where(std > 1e-6 * x.abs().amax(0), std, 1.0))
         return self
 
-    def reset_parameters(self) -> None:
-        """Change nothing again."""
-        self.mean.zero_()
-        self.std.fill_(1)
-
     def forward(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.std

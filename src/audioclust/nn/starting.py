@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from audioclust.checks import points
-from audioclust.nn.augment import Augment
 from audioclust.nn.clips import Clips
 
 
@@ -14,8 +13,10 @@ def from_encoder(
 ) -> tuple[Clips, np.ndarray]:
     """Set ``augment_``, ``mean_``, ``std_``, ``bands_`` and ``architecture_`` (for ``backbones.build``) of a method.
 
+    ``encoder_views_`` is how many views of a clip the encoder's embedding is the mean of.
+
     Args:
-        model: a method with ``k``, ``augment`` and ``device``.
+        model: a method with ``k``, ``augment`` (None: the encoder's) and ``device``.
         x, frames: what it is fitted to.
         encoder: a fitted pretext.
         embedding: (n, d) that it gives for the clips; computed where it is not given.
@@ -24,12 +25,11 @@ def from_encoder(
         The clips and their embedding.
 
     Raises:
-        ValueError: no encoder, one of other bands, fewer clips than ``k``, a clip that is not finite, or an embedding
-            that is not the encoder's of these clips.
+        ValueError: an encoder of other bands, fewer clips than ``k``, a clip that is not finite, or an embedding that
+            is not the encoder's of these clips.
     """
-    if encoder is None:
-        raise ValueError(f"encoder=None: {type(model).__name__} starts from a fitted pretext (simclr, moco, byol)")
-    model.augment_, model.mean_, model.std_ = model.augment or Augment(), encoder.mean_, encoder.std_
+    model.augment_, model.encoder_views_ = model.augment or encoder.augment_, encoder.views
+    model.mean_, model.std_ = encoder.mean_, encoder.std_
     model.architecture_, model.bands_ = [encoder.backbone, encoder.d, encoder.bands_, encoder.channels], encoder.bands_
     clips = alike(model, x, frames)
     embedding = points(encoder.transform(clips) if embedding is None else embedding, model.k)

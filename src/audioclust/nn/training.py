@@ -54,8 +54,9 @@ def hold_memory() -> None:
     trim_threshold, mmap_threshold = -1, -3  # of mallopt(3)
     libc = ctypes.CDLL(None)
     if sys.platform == "linux" and hasattr(libc, "gnu_get_libc_version"):
-        libc.mallopt(mmap_threshold, 1 << 30)
-        libc.mallopt(trim_threshold, (1 << 31) - 1)
+        # Some releases take no more than 32 MB for the first; the second alone would freeze it where it is, too low.
+        if libc.mallopt(mmap_threshold, 1 << 30) or libc.mallopt(mmap_threshold, 1 << 25):
+            libc.mallopt(trim_threshold, (1 << 31) - 1)
 
 
 @contextmanager
@@ -139,6 +140,8 @@ class Run:
     name: str = ""
     every: float = 30.0
     curves: list[dict[str, Any]] = field(default_factory=list)  # a row an epoch: phase, epoch, and its metrics
+    earlier: float = 0.0  # seconds that other processes spent on what was restored
+    since: float = field(default_factory=time.monotonic)  # when this process went on from there
 
 
 def epochs(count: int, state: dict[str, Any], run: Run | None = None, phase: str = "train") -> Iterator[Epoch]:
@@ -189,6 +192,7 @@ def _write(run: Run, phase: str, state: dict[str, Any], done: int) -> None:
     content = {
         "key": run.key,
         "done": done,
+        "seconds": run.earlier + time.monotonic() - run.since,
         "curves": [row for row in run.curves if row["phase"] == phase],
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
@@ -215,6 +219,7 @@ def _resume(run: Run, phase: str, state: dict[str, Any]) -> int:
     if content["random_cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(content["random_cuda"])
     run.curves += content["curves"]
+    run.earlier, run.since = content["seconds"], time.monotonic()
     return content["done"]
 
 

@@ -14,7 +14,7 @@ from audioclust.nn.augment import Augment
 from audioclust.nn.clips import Clips
 from audioclust.nn.training import autocast, seeded
 
-BLOCK = 128  # clips of a forward pass without gradient: whole clips are longer than views
+BLOCK = 128  # clips of a forward pass without gradient, fewer where a GPU's memory asks: clips are longer than views
 
 
 @torch.no_grad()
@@ -23,10 +23,29 @@ def embed(network: nn.Module, clips: Clips, view: Callable, rows: Tensor | None 
     was = network.training
     network.eval()
     rows = torch.arange(clips.n) if rows is None else rows
-    with autocast(clips.device):
-        parts = [network(view(*clips[block])).float() for block in rows.split(BLOCK)]
+    parts, done, size = [], 0, BLOCK
+    while done < len(rows):
+        try:
+            with autocast(clips.device):
+                parts.append(network(view(*clips[rows[done : done + size]])).float())
+            done += size
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            size //= 2
     network.train(was)
     return torch.cat(parts)
+
+
+def embed_views(network: nn.Module, clips: Clips, augment: Augment, count: int) -> Tensor:
+    """Return what the network makes of the clips as they are or, with ``count`` > 0, its mean over as many weak views.
+
+    They are the same ones whenever the same clips are given.
+    """
+    if not count:
+        return embed(network, clips, augment.original)
+    with seeded(0, clips.device):
+        return sum(embed(network, clips, augment.weak) for _ in range(count)) / count
 
 
 class Frozen:

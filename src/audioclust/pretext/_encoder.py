@@ -13,7 +13,7 @@ from audioclust.nn.backbones import build
 from audioclust.nn.clips import Clips
 from audioclust.nn.starting import alike
 from audioclust.nn.training import seeded
-from audioclust.nn.views import embed
+from audioclust.nn.views import embed_views
 
 WEIGHTS = "encoder.safetensors"
 
@@ -29,18 +29,12 @@ class Encoder:
     def transform(self, x: Any, frames: np.ndarray | None = None) -> np.ndarray:
         """Return the embedding (n, d) float32 of log-mels (n, f, t), of which ``frames`` (n,) hold signal.
 
-        It is the vector of a clip as it is, or with ``views`` > 0 the mean of those of as many weak views,
-        the same ones in every call.
+        It is the vector of a clip as it is, or with ``views`` > 0 the mean of those of as many weak views.
 
         Raises:
             ValueError: other bands than those of the clips it was trained on, or something that ``Clips`` refuse.
         """
-        clips = alike(self, x, frames)
-        if not self.views:
-            return embed(self.backbone_, clips, self.augment_.original).cpu().numpy()
-        with seeded(0, self.device):
-            total = sum(embed(self.backbone_, clips, self.augment_.weak) for _ in range(self.views))
-        return (total / self.views).cpu().numpy()
+        return embed_views(self.backbone_, alike(self, x, frames), self.augment_, self.views).cpu().numpy()
 
     def save(self, folder: Path) -> None:
         """Write ``config.json`` and ``encoder.safetensors`` into ``folder``."""

@@ -74,12 +74,13 @@ class BYOL(Encoder):
                 for rows in batches(clips.n, self.batch):
                     views = standardised(torch.cat(self._views(clips, rows, self.ops)))
                     with autocast(self.device):
-                        z1, z2 = (online(view) for view in views.chunk(2))
+                        h1, h2 = (self.backbone_(view) for view in views.chunk(2))
+                        z1, z2 = projector(h1), projector(h2)
                         loss = byol_loss(predictor(z1), predictor(z2), *targets(target, views))
                     optimise(loss, optimiser, self.lr)
                     ema.update(target, online, self.momentum)
                     epoch.add(loss=loss)
-                epoch.add(**monitors(z1.detach(), z2.detach()))
+                epoch.add(**monitors(z1, z2, h1))
         self.backbone_.eval()
         return self
 

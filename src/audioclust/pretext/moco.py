@@ -71,7 +71,8 @@ class MoCo(Encoder):
         with seeded(self.random_state, self.device), memory_hint(f"moco.batch = {self.batch}"):
             clips = self._start(x, frames)
             d = self.backbone_.d
-            query = torch.nn.Sequential(self.backbone_, mlp([d, d, self.projection]).to(self.device))
+            head = mlp([d, d, self.projection]).to(self.device)
+            query = torch.nn.Sequential(self.backbone_, head)
             key = deepcopy(query).requires_grad_(False)
             optimiser = torch.optim.SGD(parameters(query), self.lr, momentum=0.9, weight_decay=self.weight_decay)
             batch = min(self.batch, clips.n)
@@ -88,12 +89,13 @@ class MoCo(Encoder):
                     ema.update(key, query, self.momentum)
                     with autocast(self.device):
                         k = F.normalize(shuffled_parts(key, two).float(), dim=1)
-                        q = F.normalize(query(one).float(), dim=1)
+                        h = self.backbone_(one)
+                        q = F.normalize(head(h).float(), dim=1)
                     loss = info_nce(q, k, keys["queue"], self.temperature)
                     optimise(loss, optimiser, rates[epoch.number * steps + step])
                     keys["queue"] = enqueue(keys["queue"], k)
                     epoch.add(loss=loss)
-                epoch.add(**monitors(q.detach(), k))
+                epoch.add(**monitors(q, k, h))
         self.backbone_.eval()
         return self
 

@@ -72,10 +72,11 @@ class SimCLR(Encoder):
                 for step, rows in enumerate(batches(clips.n, self.batch)):
                     views = torch.cat(self._views(clips, rows, ops))
                     with autocast(self.device):
-                        z1, z2 = head(network(views)).chunk(2)
+                        h = network(views)
+                        z1, z2 = head(h).chunk(2)
                     loss = nt_xent(z1, z2, self.temperature)
                     optimise(loss, optimiser, rates[epoch.number * steps + step])
                     epoch.add(loss=loss)
-                epoch.add(**monitors(z1.detach(), z2.detach()))
+                epoch.add(**monitors(z1, z2, h))
         network.eval()
         return self
