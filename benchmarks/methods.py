@@ -1,40 +1,45 @@
 """SPICE, SCAN and DeepCluster: a training step and a whole fit, beside plain loops of the reference formulation.
 
 ``python benchmarks/methods.py [--clips 512] [--batch 128] [--sizes 3000 30000] [--epochs 1]`` prints two tables, for
-the CPU and, where there is one, the GPU. First a step of each: its seconds, the share of it spent outside convolutions
-and matrix products, and on a GPU the share of the time in which the device is busy. SPICE's is the step of a batch of
-pseudo-labels for all heads with its part of the E-step. Then whole fits of ``--sizes`` clips in ``--epochs`` epochs.
+the CPU and, where there is one, the GPU. First a step of each, with its part of what an epoch does once: SPICE's is
+that of a batch of pseudo-labels for all heads. Beside its seconds stand the share of them outside convolutions and
+matrix products, Python and the optimiser included, and on a GPU that in which the device is busy. The loops of a
+``DataLoader`` are too many operations for the profiler. Then whole fits of ``--sizes`` clips in ``--epochs`` epochs.
 
 The plain loops are the usual way to write the same training, and do the same work on the same network: for SPICE a
-Python loop over heads, each with its own E-step, cluster by cluster, its own shuffle and its own forward pass; for SCAN
-and DeepCluster a ``DataLoader`` that makes the views of a clip by the same ops when the clip is asked for, and
-scikit-learn for DeepCluster's PCA and k-means. Both take turns. Seconds on the CPU are the processor's, on one thread.
+Python loop over heads, each with its own E-step, cluster by cluster, its own shuffle, its own forward pass and its own
+loss on all clips, by which the best is chosen; for SCAN and DeepCluster a ``DataLoader`` that makes the views of a clip
+by the same ops when the clip is asked for, and scikit-learn for DeepCluster's PCA and k-means. Made alone, a clip is
+mixed with itself by ``mixup``: the work is the same, the picture is not. Adam of ours is fused, that of the loops is
+torch's default. Both sides take turns, ``--turns`` for a step and ``--fit-turns`` for a fit, and the ratio is the
+median of the turns. Seconds on the CPU are the processor's, on one thread.
 """
 
 import argparse
 import copy
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
-from timing import seconds, spent
+from threadpoolctl import threadpool_limits
+from timing import LONG, SHORT, beside, difference, seconds, shares, spent
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from audioclust.methods.deepcluster import DeepCluster
-from audioclust.methods.scan import SCAN
+from audioclust.methods.deepcluster import CLIPS_A_DIM, DeepCluster
+from audioclust.methods.scan import JUDGED, SCAN
 from audioclust.methods.spice import SPICE
 from audioclust.nn.augment import Augment
 from audioclust.nn.clips import Clips
 from audioclust.nn.training import autocast, batches, hold_memory
-from audioclust.nn.views import Frozen
+from audioclust.nn.views import Frozen, embed
 from audioclust.pretext.simclr import SimCLR
 
 K = 10
-SHORT, LONG = 1, 3  # epochs of the two fits whose difference is that of steps
 AUGMENT = {"width": 48, "pool": (2, 2)}
 
 
@@ -63,45 +68,57 @@ def plain_features(network: nn.Module, clips: Clips, augment: Augment, device: s
         return torch.cat([network(x.to(device)).float() for x, _ in loader])
 
 
+def plain_e_step(features: Tensor, probs: Tensor) -> tuple[Tensor, Tensor]:
+    each, rows = len(probs) // K, []
+    for c in range(K):
+        centre = features[probs[:, c].argsort(descending=True)[: max(each // 2, 1)]].mean(0)
+        rows.append((features @ centre).argsort(descending=True)[:each])
+    return torch.cat(rows), torch.arange(K, device=probs.device).repeat_interleave(each)
+
+
 def plain_spice(model: SPICE, views: Frozen, epochs: int) -> None:
-    """Stage 2 as a loop over heads; the embedded views are ours, as the encoder stands still."""
+    """Stage 2 as a loop over heads; what is embedded is ours, as the encoder stands still."""
     n, d = views.embedding.shape
     heads = nn.ModuleList(nn.Sequential(nn.Linear(d, d), nn.ReLU(), nn.Linear(d, K)) for _ in range(model.heads))
     heads.to(views.embedding.device)
-    optimiser = torch.optim.Adam(heads.parameters(), model.lr)
+    optimiser, near, best = torch.optim.Adam(heads.parameters(), model.lr), F.normalize(views.embedding, dim=1), []
     for epoch in range(epochs):
         views.at(epoch)
         for pool in batches(n, model.pool):
             weak, original = views.weak(pool), F.normalize(views.original(pool), dim=1)
-            each, chosen = len(pool) // K, []
-            for head in heads:
-                with torch.no_grad():
-                    probs = head(weak).softmax(1)
-                rows = []
-                for c in range(K):
-                    centre = original[probs[:, c].argsort(descending=True)[: max(each // 2, 1)]].mean(0)
-                    rows.append((original @ centre).argsort(descending=True)[:each])
-                chosen.append((torch.cat(rows), torch.arange(K, device=weak.device).repeat_interleave(each)))
+            with torch.no_grad():
+                chosen = [plain_e_step(original, head(weak).softmax(1)) for head in heads]
             for _ in range(model.passes):
                 orders = [torch.randperm(len(labels)) for _, labels in chosen]
-                for start in range(0, max(K * each - model.batch, 0) + 1, model.batch):
+                for start in range(0, max(len(orders[0]) - model.batch, 0) + 1, model.batch):
                     loss = 0
                     for head, (rows, labels), order in zip(heads, chosen, orders, strict=True):
                         pairs = order[start : start + model.batch].to(weak.device)
                         logits = head(views.strong(pool.to(weak.device)[rows[pairs]]))
                         loss = loss + F.cross_entropy(logits.softmax(1), labels[pairs])
                     _step(loss / len(heads), optimiser)
-    for head in heads:
-        with torch.no_grad():
-            head(views.embedding).argmax(1)
+        for head in heads:
+            with torch.no_grad():
+                probs = head(views.embedding).softmax(1)
+                rows, labels = plain_e_step(near, probs)
+                loss = float(F.cross_entropy(probs[rows], labels))
+            if not best or loss < best[0]:
+                best = [loss, copy.deepcopy(head)]
+    with torch.no_grad():
+        best[1](embed(views.encoder, views.clips, views.augment.original)).softmax(1).cpu()
+
+
+def plain_scan_loss(p: Tensor, q: Tensor, weight: float) -> Tensor:
+    mean = p.mean(0)
+    return weight * (mean * mean.log()).sum() - (p * q).sum(1).log().mean()
 
 
 def plain_scan(model: SCAN, network: nn.Module, clips: Clips, embedding: Tensor, epochs: int) -> None:
-    """Step 2 with views made clip by clip and a loop over heads."""
+    """Step 2 with views made clip by clip and loops over heads."""
     network = copy.deepcopy(network).to(model.device).requires_grad_(True).train()
     heads = nn.ModuleList(nn.Linear(embedding.shape[1], K) for _ in range(model.heads)).to(model.device)
-    near = F.normalize(embedding, dim=1)
-    mined = torch.cat([(block @ near.T).topk(model.neighbours + 1).indices for block in near.split(2000)]).cpu()
+    near, count, best = F.normalize(embedding, dim=1), min(model.neighbours, clips.n // K - 1) + 1, []
+    mined = torch.cat([(block @ near.T).topk(count).indices for block in near.split(2000)]).cpu()
     loader = DataLoader(PerClip(clips, model.augment.strong, range(clips.n), mined), model.batch, True, drop_last=True)
     optimiser = torch.optim.Adam([*network.parameters(), *heads.parameters()], model.lr, weight_decay=1e-4)
     for _ in range(epochs):
@@ -111,31 +128,44 @@ def plain_scan(model: SCAN, network: nn.Module, clips: Clips, embedding: Tensor,
             loss = 0
             for head in heads:
                 p, q = (head(x).softmax(1) for x in features)
-                mean = p.mean(0)
-                loss = loss - (p * q).sum(1).log().mean() + model.entropy * (mean * mean.log()).sum()
+                loss = loss + plain_scan_loss(p, q, model.entropy)
             _step(loss, optimiser)
-        plain_features(network, clips, model.augment, model.device)
+        features = plain_features(network, clips, model.augment, model.device)
         network.train()
+        for head in heads:
+            with torch.no_grad():
+                p = head(features).softmax(1)
+                loss = float(sum(plain_scan_loss(p, p[column], 1.0) for column in mined[:, : 1 + JUDGED].T))
+            if not best or loss < best[0]:
+                best = [loss, copy.deepcopy(head), copy.deepcopy(network.state_dict())]
+    network.load_state_dict(best[2])
+    with torch.no_grad():
+        best[1](plain_features(network, clips, model.augment, model.device)).softmax(1).cpu()
+
+
+def plain_kmeans(model: DeepCluster, clips: Clips, clusters: int, restarts: int, iterations: int) -> Tensor:
+    features = plain_features(model.network_, clips, model.augment, model.device).cpu().numpy()
+    whitened = PCA(max(2, min(model.pca, clips.n // CLIPS_A_DIM)), whiten=True).fit_transform(features)
+    whitened /= np.linalg.norm(whitened, axis=1, keepdims=True)
+    found = KMeans(clusters, n_init=restarts, max_iter=iterations, random_state=0).fit_predict(whitened)
+    return torch.from_numpy(found).long()
 
 
 def plain_deepcluster(model: DeepCluster, clips: Clips, epochs: int) -> None:
     """Pseudo-labels by scikit-learn, views made clip by clip, a sampler that draws cluster by cluster."""
     model._build(model.backbone, model.d, model.augment.bands(clips.f), model.channels)
-    network, clusters, rng = model.network_, min(10 * K, clips.n // 10), np.random.default_rng(0)
+    network, clusters, rng = model.network_, model._clusters(clips.n), np.random.default_rng(0)
     optimiser = torch.optim.SGD(network.parameters(), model.lr, model.momentum, weight_decay=model.weight_decay)
     for _ in range(epochs):
-        features = plain_features(network, clips, model.augment, model.device).cpu().numpy()
-        whitened = PCA(max(2, min(model.pca, clips.n // 20)), whiten=True).fit_transform(features)
-        whitened /= np.linalg.norm(whitened, axis=1, keepdims=True)
-        labels = torch.from_numpy(KMeans(clusters, n_init=1, max_iter=20).fit_predict(whitened)).long()
+        labels = plain_kmeans(model, clips, clusters, 1, 20)
         rows = [np.flatnonzero(labels.numpy() == c) for c in range(clusters)]
         each = clips.n // clusters + 1
-        sample = np.concatenate([rng.choice(r, each, len(r) < each) for r in rows])
+        sample = rng.permutation(np.concatenate([rng.choice(r, each, len(r) < each) for r in rows]))
         loader = DataLoader(
             PerClip(clips, model.augment.strong, sample[: clips.n]), model.batch, shuffle=True, drop_last=True
         )
         top = nn.Linear(model.hidden, clusters).to(model.device)
-        last = torch.optim.SGD(top.parameters(), model.lr)
+        last = torch.optim.SGD(top.parameters(), model.lr, weight_decay=model.weight_decay)
         network.train()
         for x, clip in loader:
             with autocast(model.device):
@@ -143,8 +173,7 @@ def plain_deepcluster(model: DeepCluster, clips: Clips, epochs: int) -> None:
             last.zero_grad()
             _step(F.cross_entropy(logits.float(), labels[clip].to(model.device)), optimiser)
             last.step()
-    features = plain_features(network, clips, model.augment, model.device).cpu().numpy()
-    KMeans(K, n_init=10).fit(PCA(max(2, min(model.pca, clips.n // 20)), whiten=True).fit_transform(features))
+    plain_kmeans(model, clips, K, model.n_init, 100)
 
 
 def _step(loss: Tensor, optimiser: torch.optim.Optimizer) -> None:
@@ -174,6 +203,15 @@ class Case:
             return SCAN(K, "cluster", heads=self.arguments.heads, epochs=epochs, batch=batch, **more)
         return DeepCluster(K, epochs=epochs, batch=batch, channels=32, **more)
 
+    def steps(self, name: str) -> int:
+        """Return the steps of an epoch."""
+        batch, n = self.arguments.batch, self.clips.n
+        if name != "spice":
+            return max(n // batch, 1)
+        model = self.model(name, 1)
+        pool = min(n, model.pool)
+        return n // pool * model.passes * max(pool // K * K // batch, 1)
+
     def ours(self, name: str, epochs: int) -> None:
         self.model(name, epochs).fit(self.clips, encoder=self.encoder, embedding=self.embedding)
 
@@ -190,31 +228,25 @@ class Case:
 def step(name: str, arguments: argparse.Namespace, device: str) -> str:
     """Return a row of the first table."""
     case = Case(arguments.clips, arguments, device)
-    steps = (LONG - SHORT) * (arguments.clips // arguments.batch)
-    if name == "spice":
-        steps *= case.model(name, 1).passes
-    found = []
-    for side in (case.ours, case.plain):
-        side(name, SHORT)  # allocates, chooses algorithms
-        turns = [
-            seconds(lambda s=side: s(name, LONG), device) - seconds(lambda s=side: s(name, SHORT), device)
-            for _ in range(arguments.turns)
-        ]
-        products, total = spent(lambda s=side: s(name, LONG), device) - spent(lambda s=side: s(name, SHORT), device)
-        found.append((float(np.median(turns)), 1 - products / total, total))
-    (whole, outside, total), (loop, loop_outside, _) = found
-    busy = f"{min(total / whole, 1):.0%}" if device == "cuda" else "-"
+    sides = [partial(side, name) for side in (case.ours, case.plain)]
+    for side in sides:
+        side(SHORT)  # allocates, chooses algorithms
+    ours, loop, ratio = beside([[difference(seconds, side, device) for side in sides] for _ in range(arguments.turns)])
+    outside, busy = shares(difference(spent, sides[0], device), ours, device)
+    loop_outside = shares(difference(spent, sides[1], device), loop, device)[0] if name == "spice" else "-"
+    steps = (LONG - SHORT) * case.steps(name)
     return (
-        f"| {device} | {name} | {arguments.batch} | {whole / steps:.4f} | {loop / steps:.4f} | {loop / whole:.2f} "
-        f"| {outside:.0%} | {loop_outside:.0%} | {busy} |"
+        f"| {device} | {name} | {arguments.batch} | {ours / steps:.4f} | {loop / steps:.4f} | {ratio:.2f} "
+        f"| {outside} | {loop_outside} | {busy} |"
     )
 
 
 def fit(name: str, n: int, arguments: argparse.Namespace, device: str) -> str:
     """Return a row of the second table."""
     case = Case(n, arguments, device)
-    ours, plain = (seconds(lambda s=side: s(name, arguments.epochs), device) for side in (case.ours, case.plain))
-    return f"| {device} | {name} | {n} | {arguments.epochs} | {ours:.1f} | {plain:.1f} | {plain / ours:.2f} |"
+    sides = [partial(side, name, arguments.epochs) for side in (case.ours, case.plain)]
+    ours, loop, ratio = beside([[seconds(side, device) for side in sides] for _ in range(arguments.fit_turns)])
+    return f"| {device} | {name} | {n} | {arguments.epochs} | {ours:.1f} | {loop:.1f} | {ratio:.2f} |"
 
 
 def main() -> None:
@@ -224,12 +256,15 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=101)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--heads", type=int, default=10, help="of SPICE and SCAN")
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=3, help="of the first table")
     parser.add_argument("--sizes", type=int, nargs="*", default=[3000, 30000], help="clips of the second table")
     parser.add_argument("--epochs", type=int, default=1, help="of the second table")
+    parser.add_argument("--fit-turns", type=int, default=1, help="of the second table")
     parser.add_argument("--devices", nargs="+", default=["cpu"] + ["cuda"] * torch.cuda.is_available())
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    threadpool_limits(1)  # of scikit-learn and BLAS
+    torch.manual_seed(0)
     hold_memory()
     print("| device | method | batch | ours, s | loop, s | ratio | outside products | the loop's | busy |")
     print("|---|---|---|---|---|---|---|---|---|")

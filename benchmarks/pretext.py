@@ -1,12 +1,17 @@
 """What encoders are trained on and how fast: views of a batch beside a DataLoader's, and a training step's parts.
 
-``python benchmarks/pretext.py [--clips 512] [--batch 128] [--steps 4] [--threads 1]`` prints two tables, for the CPU
-and, where there is one, the GPU. First the two strong views of every clip, in clips per second: ours, made a batch at a
-time where the clips lie, and the plain way, a ``DataLoader`` whose data set makes the same views by the same ops clip
-by clip, in this process and in two workers, then copied to the device. Both take turns; the ratio is the median of the
-turns. Then, for each encoder at its defaults: seconds of a step, the share of it spent outside convolutions and matrix
-products, and on a GPU the share of the time in which it is busy. All are differences between fits of few and of many
-epochs, so that nothing before the first step counts; on the CPU the seconds are the processor's.
+``python benchmarks/pretext.py [--clips 512] [--batch 128] [--sizes 3000] [--epochs 1] [--threads 1]`` prints three
+tables, for the CPU and, where there is one, the GPU. First the two strong views of every clip, in clips per second:
+ours, made a batch at a time where the clips lie, and the plain way, a ``DataLoader`` whose data set makes the views by
+the same ops clip by clip, in this process and in two workers, then copied to the device. Made alone, a clip is mixed
+with itself by ``mixup``: the work is the same, the picture is not. Then, for each encoder at its defaults: seconds of a
+step, the share of them outside convolutions and matrix products, Python and the optimiser included, and on a GPU the
+share in which it is busy. All are differences between fits of few and of many epochs, so that nothing before the first
+step counts. Last whole fits of ``--sizes`` clips in ``--epochs`` epochs, beside the same training whose views are made
+clip by clip on the CPU, stacked and copied, as by a ``DataLoader`` without workers; Adam is fused on both sides.
+
+Both sides take turns, ``--turns`` in the first table and ``--fit-turns`` in the last, and the ratio is the median of
+the turns. On the CPU the seconds are the processor's, but for the first table.
 """
 
 import argparse
@@ -15,15 +20,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from timing import seconds, spent
+from threadpoolctl import threadpool_limits
+from timing import LONG, SHORT, beside, difference, seconds, shares, spent
 from torch.utils.data import DataLoader, Dataset
 
 from audioclust import registry
 from audioclust.nn.augment import Augment
 from audioclust.nn.clips import Clips
-from audioclust.nn.training import batches
-
-SHORT, LONG = 1, 3  # epochs of the two fits
+from audioclust.nn.training import batches, hold_memory
 
 
 class Plain(Dataset):
@@ -87,10 +91,38 @@ def step(name: str, logmel: np.ndarray, batch: int, device: str) -> str:
 
     fit(SHORT)  # allocates, chooses algorithms
     steps = (LONG - SHORT) * (len(logmel) // batch)
-    whole = seconds(lambda: fit(LONG), device) - seconds(lambda: fit(SHORT), device)
-    products, total = spent(lambda: fit(LONG), device) - spent(lambda: fit(SHORT), device)
-    busy = f"{min(total / whole, 1):.0%}" if device == "cuda" else "-"
-    return f"| {device} | {name} | {batch} | {whole / steps:.4f} | {1 - products / total:.0%} | {busy} |"
+    whole = difference(seconds, fit, device)
+    outside, busy = shares(difference(spent, fit, device), whole, device)
+    return f"| {device} | {name} | {batch} | {whole / steps:.4f} | {outside} | {busy} |"
+
+
+def clip_by_clip(encoder: type) -> type:
+    """Return an encoder that is trained on views made one clip after the other."""
+
+    class ClipByClip(encoder):
+        def _views(self, clips: Clips, rows: torch.Tensor, ops: list[str]) -> tuple[torch.Tensor, ...]:
+            made = super()._views
+            pairs = [made(clips, row, ops) for row in rows.split(1)]
+            return tuple(torch.cat(side).to(self.device) for side in zip(*pairs, strict=True))
+
+    return ClipByClip
+
+
+def whole_fit(name: str, logmel: np.ndarray, arguments: argparse.Namespace, device: str) -> str:
+    """Return a row of the third table."""
+    encoder, more = registry.get("pretext", name), {"batch": arguments.batch, "epochs": arguments.epochs}
+    clips, here = Clips(logmel, device=device), Clips(logmel)
+    sides = (
+        lambda: encoder(**more, device=device).fit(clips),
+        lambda: clip_by_clip(encoder)(**more, device=device).fit(here),
+    )
+    ours, loop, ratio = beside([[seconds(side, device) for side in sides] for _ in range(arguments.fit_turns)])
+    return f"| {device} | {name} | {len(logmel)} | {arguments.epochs} | {ours:.1f} | {loop:.1f} | {ratio:.2f} |"
+
+
+def noise(n: int, frames: int) -> np.ndarray:
+    """Return log-mels (n, f, t) float16."""
+    return np.random.default_rng(0).normal(-6, 4, (n, 64, frames)).astype(np.float16)
 
 
 def main() -> None:
@@ -99,13 +131,18 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=401)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--steps", type=int, default=4, help="of an epoch, in the second table")
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=3, help="of the first table")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[3000], help="clips of the third table")
+    parser.add_argument("--epochs", type=int, default=1, help="of the third table")
+    parser.add_argument("--fit-turns", type=int, default=1, help="of the third table")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--devices", nargs="+", default=["cpu"] + ["cuda"] * torch.cuda.is_available())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    rng = np.random.default_rng(0)
-    logmel = rng.normal(-6, 4, (arguments.clips, 64, arguments.frames)).astype(np.float16)
+    threadpool_limits(arguments.threads)  # of BLAS
+    torch.manual_seed(0)
+    hold_memory()
+    logmel = noise(arguments.clips, arguments.frames)
     print("| device | clips | batch | ours, clips/s | DataLoader, clips/s | ratio | two workers, clips/s | ratio |")
     print("|---|---|---|---|---|---|---|---|")
     for device in arguments.devices:
@@ -115,6 +152,13 @@ def main() -> None:
     for device in arguments.devices:
         for name in registry.names("pretext"):
             print(step(name, logmel[: arguments.steps * arguments.batch], arguments.batch, device), flush=True)
+    print("\n| device | encoder | clips | epochs | ours, s | clip by clip, s | ratio |")
+    print("|---|---|---|---|---|---|---|")
+    for device in arguments.devices:
+        for n in arguments.sizes:
+            logmel = noise(n, arguments.frames)
+            for name in registry.names("pretext"):
+                print(whole_fit(name, logmel, arguments, device), flush=True)
 
 
 if __name__ == "__main__":

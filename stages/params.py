@@ -79,7 +79,7 @@ class Params:
             elif encoder in self.items("encoders") and registry.get(METHODS, method).input == "logmel":
                 mistakes.append(
                     f"{METHODS}.{method} = {encoder!r}: {method} goes on with the network of an encoder that is "
-                    f"trained here: choose one of pretexts{_choices(encoder, self.items('pretexts'))}"
+                    f"trained here, one of pretexts{_choices(encoder, self.items('pretexts'))}"
                 )
         self._stop(mistakes)
         return values[METHODS]

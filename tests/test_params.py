@@ -127,6 +127,9 @@ def test_accepted_keeps_what_a_function_takes():
 def test_a_method_starts_from_an_encoder_that_runs(tmp_path):
     with pytest.raises(ParamsError, match=r"methods\.temi = 'mocc': no encoder that runs.*did you mean 'moco'"):
         Params(written(tmp_path, methods={"temi": "mocc"})).methods()
+    with pytest.raises(ParamsError, match=r"spice goes on with the network of an encoder that is trained here, one of"):
+        Params(written(tmp_path, methods={"spice": "logmel_stats"})).methods()
+    assert Params(written(tmp_path, methods={"temi": "logmel_stats"})).methods() == {"temi": "logmel_stats"}
     with pytest.raises(ParamsError, match=r"methods: 'tmei' is no method.*did you mean 'temi'"):
         Params(written(tmp_path, methods={"tmei": "moco"}))
 

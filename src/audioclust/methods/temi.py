@@ -337,6 +337,7 @@ class TEMI(ClusterMixin, BaseEstimator):
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and ``config.json``, which are what ``load`` and ``predict`` need."""
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {**self.teacher_.state_dict(prefix="teacher."), **self.standardise_.state_dict()}
         save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, folder / "model.safetensors")
@@ -347,6 +348,7 @@ class TEMI(ClusterMixin, BaseEstimator):
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "TEMI":
         """Return a saved one, ready for ``predict``."""
+        folder = Path(folder)
         model = cls(**json.loads((folder / "config.json").read_text()), device=device)
         tensors = load_file(folder / "model.safetensors", device)
         model.standardise_ = Standardise(len(tensors["mean"])).to(device)
