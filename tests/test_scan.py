@@ -6,7 +6,6 @@
 
 import copy
 import warnings
-from functools import partial
 
 import numpy as np
 import pytest
@@ -252,16 +251,6 @@ def test_log_mels_of_other_bands_are_an_error(start):
     for use in (model.predict, lambda x: make().fit(x, encoder=start)):
         with pytest.raises(ValueError, match="views of 8 bands: this network was trained on 16"):
             use(x[:, :8])
-
-
-def test_without_an_encoder_a_simclr_is_trained_first(monkeypatch):
-    small = partial(SimCLR, d=16, channels=8, projection=8, batch=16, epochs=2)
-    monkeypatch.setattr(scan, "SimCLR", small)
-    (x, _), run = sounds(), Run()
-    model = make(stage="cluster").fit(x, run=run)
-    assert {row["phase"] for row in run.curves} == {"train", "cluster"}
-    encoder = small(augment=model.augment, random_state=0).fit(x)
-    np.testing.assert_array_equal(model.proba_, make(stage="cluster").fit(x, encoder=encoder).proba_)
 
 
 def test_clusters_are_those_of_the_encoders_embedding(start, tmp_path):

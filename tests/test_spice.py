@@ -4,7 +4,6 @@
 """
 
 import copy
-from functools import partial
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ from audioclust.methods.spice import SPICE
 from audioclust.nn import fixmatch, reliable
 from audioclust.nn.augment import Augment
 from audioclust.nn.training import Run
-from audioclust.pretext.moco import MoCo
 from audioclust.pretext.simclr import SimCLR
 from audioclust.threads import one_thread
 
@@ -259,16 +257,6 @@ def test_clips_that_are_not_finite_are_an_error(start):
     embedding[9] = np.inf
     with pytest.raises(ValueError, match="row 9 of the points is not finite"):
         make().fit(sounds()[0], encoder=start, embedding=embedding)
-
-
-def test_without_an_encoder_a_moco_is_trained_first(monkeypatch):
-    small = partial(MoCo, d=16, channels=8, projection=8, batch=16, epochs=2)
-    monkeypatch.setattr(spice, "MoCo", small)
-    (x, _), run = sounds(), Run()
-    model = make(stage="self").fit(x, run=run)
-    assert {row["phase"] for row in run.curves} == {"train", "self"}
-    encoder = small(augment=model.augment, random_state=0).fit(x)
-    np.testing.assert_array_equal(model.proba_, make(stage="self").fit(x, encoder=encoder).proba_)
 
 
 @pytest.mark.parametrize("stage", ["self", "joint"])
