@@ -14,7 +14,7 @@ def points(x: np.ndarray, k: int = 1) -> np.ndarray:
         raise ValueError(f"points of shape {x.shape}: (n, d) is needed")
     bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
     if len(bad):
-        raise ValueError(f"row {bad[0]} of the points is not finite ({len(bad)} such rows): that clip's")
+        raise ValueError(f"row {bad[0]} of the points is not finite ({len(bad)} such rows; a row is a clip)")
     if len(x) < k:
         raise ValueError(f"n_samples={len(x)} should be >= k={k}: lower k or give more clips")
     return x
