@@ -207,9 +207,13 @@ def packed(kind: str, members: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-@pytest.fixture(params=["zip", "tar.gz"])
-def kind(request):
-    return request.param
+@pytest.fixture(params=["zip", "tar.gz", "tar.gz before Python 3.11.4"])
+def kind(request, monkeypatch):
+    if request.param.startswith("tar.gz "):
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
+        extract = tarfile.TarFile.extractall
+        monkeypatch.setattr(tarfile.TarFile, "extractall", lambda self, path, members: extract(self, path, members))
+    return request.param.split()[0]
 
 
 def test_unpacking_adds_to_what_is_there(kind, tmp_path):
@@ -285,3 +289,14 @@ def test_an_archive_without_a_folder_of_its_own_gets_one(server, tmp_path, kind)
     server.content = packed(kind, {"yes/a.wav": b"a", "testing_list.txt": b""})
     download.fetch_and_unpack(server.url, None, tmp_path / f"set.{kind}", tmp_path / "set_v2", None)
     assert names(tmp_path / "set_v2") == ["testing_list.txt", "yes/a.wav"]
+
+
+def test_a_link_in_an_old_pythons_archive_is_refused(tmp_path, monkeypatch):
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    link = tarfile.TarInfo("set/link")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc"
+    with tarfile.open(tmp_path / "set.tar.gz", "w:gz") as stream:
+        stream.addfile(link)
+    with pytest.raises(ValueError, match="neither a file nor a folder"):
+        download.unpack(tmp_path / "set.tar.gz", tmp_path / "here")
+    assert names(tmp_path) == ["set.tar.gz"]

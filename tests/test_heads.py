@@ -13,14 +13,15 @@ def alone(linears, j):
     return layer
 
 
+@pytest.mark.parametrize("rows", [11, 2], ids=["more rows than dims", "fewer"])
 @pytest.mark.parametrize("hidden", [None, 7])
 @pytest.mark.parametrize("shared", [True, False])
-def test_heads_are_separate_layers_in_values_and_gradients(hidden, shared):
+def test_heads_are_separate_layers_in_values_and_gradients(hidden, shared, rows):
     torch.manual_seed(0)
     heads = Heads(3, 5, hidden, 4)
-    x = torch.randn(11, 5) if shared else torch.randn(3, 11, 5)
+    x = torch.randn(rows, 5) if shared else torch.randn(3, rows, 5)
     out = heads(x)
-    assert out.shape == (3, 11, 4)
+    assert out.shape == (3, rows, 4)
     out.square().sum().backward()
     for j in range(3):
         layers = nn.Sequential(*(m if isinstance(m, nn.ReLU) else alone(m, j) for m in heads.layers))

@@ -9,6 +9,7 @@ import tarfile
 import time
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -195,9 +196,22 @@ def _extract(archive: Path, aside: Path) -> None:
     elif tarfile.is_tarfile(archive):
         check_space(aside, archive.stat().st_size, f"unpacking {archive.name}")  # a tar does not tell what it holds
         with tarfile.open(archive) as stream:
-            stream.extractall(aside, filter="data")
+            if hasattr(tarfile, "data_filter"):
+                stream.extractall(aside, filter="data")
+            else:  # before Python 3.11.4
+                stream.extractall(aside, _plain(stream, aside))
     else:
         raise ValueError(f"{archive}: neither a .zip nor a .tar.gz; delete it and run again")
+
+
+def _plain(stream: tarfile.TarFile, aside: Path) -> Iterator[tarfile.TarInfo]:
+    """Yield the members of an archive, which are files and folders inside ``aside``."""
+    for member in stream:
+        if not _inside(aside, member.name):
+            raise tarfile.TarError(f"{member.name!r} would land outside the folder")
+        if not (member.isfile() or member.isdir()):
+            raise tarfile.TarError(f"{member.name!r} is neither a file nor a folder")
+        yield member
 
 
 def _inside(folder: Path, member: str) -> bool:

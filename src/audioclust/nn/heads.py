@@ -38,9 +38,11 @@ class Linears(nn.Module):
         self.bias = nn.Parameter(torch.empty(h, k).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.ndim == 3:
-            # The weights as they lie, so that their gradient needs no copy: it is the largest tensor of a step.
+        if x.ndim == 3 and x.shape[1] < x.shape[2]:
+            # The weights as they lie, so that their gradient needs no copy: in a small batch it is the largest tensor.
             return torch.baddbmm(self.bias[..., None], self.weight, x.transpose(1, 2)).transpose(1, 2)
+        if x.ndim == 3:
+            return torch.baddbmm(self.bias[:, None], x, self.weight.transpose(1, 2))
         # The input is the same for all: one wide layer.
         wide = F.linear(x, self.weight.flatten(0, 1), self.bias.flatten())  # (b, h * k)
         return wide.unflatten(1, self.bias.shape).transpose(0, 1)
