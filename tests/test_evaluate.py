@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
 from audioclust.evaluate import evaluate
 
@@ -67,3 +68,15 @@ def test_noise_is_counted(embeddings):
 def test_a_cell_that_did_not_run_keeps_its_reason(embeddings):
     rows = evaluate(clips(), [(cell(reason="too large"), np.full(N, -1))], embeddings)
     assert rows.iloc[0]["reason"] == "too large" and "nmi" not in rows
+
+
+def test_agreement_of_seeds_needs_no_labels(embeddings):
+    blocks, other = np.repeat([0, 1, 2], N // 3), np.tile([0, 1], N // 2)
+    unlabelled = clips(label=[""] * N, group=[""] * N)
+    cells = [(cell(0), blocks), (cell(1), (blocks + 1) % 3), (cell(2), other)]
+    rows = evaluate(unlabelled, cells, embeddings)
+    apart = adjusted_rand_score(blocks, other)
+    assert list(rows["agreement"]) == pytest.approx([(1 + apart) / 2, (1 + apart) / 2, apart])
+    cells[2] = (cell(2, reason="too large"), np.full(N, -1))
+    assert list(evaluate(unlabelled, cells, embeddings)["agreement"][:2]) == pytest.approx([1, 1])
+    assert "agreement" not in evaluate(unlabelled, cells[:1], embeddings)

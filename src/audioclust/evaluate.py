@@ -1,9 +1,10 @@
-"""Score every labelling: against the labels, against the groups, and without any labels.
+"""Score every labelling: against the labels, against the groups, against other seeds, and without any labels.
 
 The only place where true labels meet clusters.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from audioclust.metrics import score, score_without_labels
+from audioclust.metrics import ari, score, score_without_labels
+from audioclust.table import KEY
 
 GROUP_SCORES = ("nmi", "ari", "acc")
 
@@ -36,8 +38,9 @@ def evaluate(
         sample: clips that the label-free scores look at (a silhouette is quadratic).
     """
     known: dict[tuple, dict[str, Any]] = {}
+    agreed = _agreements(cells)
     rows = []
-    for cell, labels in cells:
+    for i, (cell, labels) in enumerate(cells):
         if cell["reason"]:
             rows.append(cell)
             continue
@@ -47,8 +50,26 @@ def evaluate(
         if key not in known:
             x = x if position is None else x[position]
             known[key] = _scores(clips, labels, x, sample)
-        rows.append(cell | known[key])
+        rows.append(cell | known[key] | agreed.get(i, {}))
     return pd.DataFrame(rows)
+
+
+def _agreements(cells: list[tuple[dict[str, Any], np.ndarray]]) -> dict[int, dict[str, float]]:
+    """Return of each labelling, by its place, the mean ARI with those of the same cell's other seeds.
+
+    Whether a method finds the same clusters again, from other random numbers and, where encoders are trained here,
+    from another encoder: what settings can be compared by without labels. 1 where nothing depends on the seed.
+    """
+    same: dict[tuple, list[int]] = {}
+    for i, (cell, _) in enumerate(cells):
+        if not cell["reason"]:
+            same.setdefault(tuple(cell[part] for part in KEY), []).append(i)
+    found = {}
+    for places in same.values():
+        between = {pair: ari(cells[pair[0]][1], cells[pair[1]][1]) for pair in combinations(places, 2)}
+        for i in places if between else ():
+            found[i] = {"agreement": float(np.mean([value for pair, value in between.items() if i in pair]))}
+    return found
 
 
 def _scores(clips: pd.DataFrame, clusters: np.ndarray, x: np.ndarray, sample: int) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 KEY = ["encoder", "reducer", "clusterer"]
-SCORES = ["nmi", "nmi_arithmetic", "ami", "ari", "acc",
-          "group_nmi", "group_ari", "group_acc", "silhouette", "davies_bouldin", "calinski_harabasz"]  # fmt: skip
+SCORES = ["nmi", "nmi_arithmetic", "ami", "ari", "acc", "group_nmi", "group_ari", "group_acc",
+          "agreement", "silhouette", "davies_bouldin", "calinski_harabasz"]  # fmt: skip
 # The order of the reference report's Table 3.1; what it does not have follows by name.
 REPORT = {
     "encoder": ["byol_a", "byol_a_random", "passt", "wav2vec2"],
@@ -26,6 +26,7 @@ SHOWN = {
     "acc": "ACC",
     "ami": "AMI",
     "group_nmi": "NMI of groups",
+    "agreement": "agreement",
     "silhouette": "silhouette",
 }
 
@@ -113,7 +114,7 @@ def summary(table: pd.DataFrame, methods: Sequence[str] = ()) -> dict[str, dict[
     A number that is missing is null.
     """
     scored = table[table[f"{headline(table)}_mean"].notna()]
-    names = ["nmi", "ari", "acc"] if headline(table) == "nmi" else ["silhouette", "clusters"]
+    names = ["nmi", "ari", "acc", "agreement"] if headline(table) == "nmi" else ["silhouette", "agreement", "clusters"]
     first = best(table)
     found = {"best": {"encoder": first["encoder"]} | _brief(first, names)}
     deep = scored["clusterer"].isin(methods)
