@@ -27,7 +27,7 @@ from audioclust.nn.assignment import progress
 from audioclust.nn.augment import Augment
 from audioclust.nn.clips import Clips
 from audioclust.nn.fixmatch import fixmatch, sgd
-from audioclust.nn.heads import Heads
+from audioclust.nn.heads import Heads, select
 from audioclust.nn.reliable import balanced, reliable
 from audioclust.nn.standardise import Standardise
 from audioclust.nn.starting import alike, from_encoder
@@ -341,7 +341,7 @@ class SPICE(ClusterMixin, BaseEstimator):
         head = int(losses.argmin())
         epoch.add(head_loss=losses[head], **progress(probs, state["before"], head))
         if losses[head] < state["best"]["loss"]:
-            state["best"].update(loss=float(losses[head]), head=copy.deepcopy(state["heads"].select(head).state_dict()))
+            state["best"].update(loss=float(losses[head]), head=select(state["heads"], head).state_dict())
             if self.finetune:
                 state["best"]["encoder"] = copy.deepcopy(views.encoder.state_dict())
 

@@ -9,8 +9,6 @@ neighbours, in the same order.
 """
 
 import copy
-import json
-from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,13 +16,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator, ClusterMixin
 from torch import Tensor, nn
 
 from audioclust.checks import points
-from audioclust.nn import ema
-from audioclust.nn.heads import Linears
+from audioclust.nn import ema, saving
+from audioclust.nn.heads import Linears, select
 from audioclust.nn.neighbours import cosine_neighbours
 from audioclust.nn.schedules import warmup_cosine
 from audioclust.nn.standardise import Standardise
@@ -142,13 +139,6 @@ class TEMIHeads(nn.Module):
         """Train the last layer, or leave it as it is."""
         self.v.requires_grad_(on)
         self.g.requires_grad_(on)
-
-    def select(self, j: int) -> "TEMIHeads":
-        """Return head ``j`` alone."""
-        one = copy.deepcopy(self)
-        for parameter in one.parameters():
-            parameter.data = parameter.data[j : j + 1].clone()
-        return one
 
 
 def decayed(heads: nn.Module, decay: float) -> list[dict[str, Any]]:
@@ -281,7 +271,7 @@ class TEMI(ClusterMixin, BaseEstimator):
         with seeded(self.random_state, self.device), memory_hint(f"temi.batch = {self.batch}"):
             teacher, losses = self._train(x, run)
         self.losses_, self.head_ = losses.cpu().numpy(), int(losses.argmin())
-        self.teacher_ = teacher.select(self.head_)
+        self.teacher_ = select(teacher, self.head_)
         self.proba_ = self._proba(x)
         self.labels_ = self.proba_.argmax(1).astype(np.int32)
         return self
@@ -337,20 +327,12 @@ class TEMI(ClusterMixin, BaseEstimator):
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and ``config.json``, which are what ``load`` and ``predict`` need."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {**self.teacher_.state_dict(prefix="teacher."), **self.standardise_.state_dict()}
-        save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, folder / "model.safetensors")
-        names = signature(type(self)).parameters.keys() - {"device", "random_state"}
-        config = {name: getattr(self, name) for name in sorted(names)}
-        (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+        saving.save(folder, self, {**self.teacher_.state_dict(prefix="teacher."), **self.standardise_.state_dict()})
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "TEMI":
         """Return a saved one, ready for ``predict``."""
-        folder = Path(folder)
-        model = cls(**json.loads((folder / "config.json").read_text()), device=device)
-        tensors = load_file(folder / "model.safetensors", device)
+        model, tensors, _ = saving.load(folder, cls, device)
         model.standardise_ = Standardise(len(tensors["mean"])).to(device)
         model.standardise_.load_state_dict({name: tensors.pop(name) for name in ("mean", "std")})
         weights = {name.removeprefix("teacher."): value for name, value in tensors.items()}

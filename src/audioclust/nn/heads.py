@@ -60,19 +60,18 @@ class Heads(nn.Module):
 
     def __init__(self, h: int, d: int, hidden: int | None, k: int):
         super().__init__()
-        self.h, self.d, self.hidden, self.k = h, d, hidden, k
         layers = [Linears(h, d, k)] if hidden is None else [Linears(h, d, hidden), nn.ReLU(), Linears(h, hidden, k)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
 
-    def select(self, j: int) -> "Heads":
-        """Return head ``j`` alone, with parameters of its own: as ``Heads(1, d, hidden, k)``, but nothing is drawn."""
-        one = deepcopy(self)
-        one.h = 1
-        for layer in one.layers:
-            if isinstance(layer, Linears):
-                layer.weight = nn.Parameter(layer.weight[j : j + 1].detach().clone())
-                layer.bias = nn.Parameter(layer.bias[j : j + 1].detach().clone())
-        return one
+
+def select(heads: nn.Module, j: int) -> nn.Module:
+    """Return head ``j`` alone: a copy of the module whose parameters (h, ...) are cut to their row ``j``, (1, ...)."""
+    one = deepcopy(heads)
+    for module in one.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            row = parameter[j : j + 1].detach().clone()
+            setattr(module, name, nn.Parameter(row, parameter.requires_grad))
+    return one

@@ -15,9 +15,10 @@ CALLERS = ("augment", "device", "random_state")  # what the caller supplies, not
 
 
 def save(folder: Path, model: Any, tensors: dict[str, Tensor], weights: str = WEIGHTS, **more: Any) -> None:
-    """Write an encoder or a method on log-mels: parameters, ``augment_``, ``mean_``, ``std_``, ``tensors``, ``more``.
+    """Write an encoder or a method: its parameters, ``tensors`` and ``more``.
 
     Args:
+        model: one on log-mels has ``augment_``, ``mean_`` and ``std_`` too, which are written.
         tensors: by name, none of which shares its memory with another.
         weights: the name of their file.
         more: values that JSON has, which ``load`` returns.
@@ -27,10 +28,10 @@ def save(folder: Path, model: Any, tensors: dict[str, Tensor], weights: str = WE
     save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, folder / weights)
     config = {
         "parameters": {name: getattr(model, name) for name in signature(type(model)).parameters if name not in CALLERS},
-        "augment": model.augment_.parameters(),
-        "logmel": {"mean_": model.mean_, "std_": model.std_},
         "more": more,
     }
+    if hasattr(model, "augment_"):
+        config |= {"augment": model.augment_.parameters(), "logmel": {"mean_": model.mean_, "std_": model.std_}}
     (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -45,6 +46,7 @@ def load(
     folder = Path(folder)
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     model = kind(**config["parameters"], device=device)
-    model.augment_ = Augment(**config["augment"])
-    vars(model).update(config["logmel"])
+    if "augment" in config:
+        model.augment_ = Augment(**config["augment"])
+        vars(model).update(config["logmel"])
     return model, load_file(folder / weights, device=device), config["more"]

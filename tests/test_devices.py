@@ -1,0 +1,127 @@
+"""Everything that is trained can be trained on another device than the CPU (fitted, resumed, saved, loaded, used) and
+in bfloat16, as it is on CUDA.
+"""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from deep_fixture import sounds
+from device_fixture import device
+
+from audioclust import registry
+from audioclust.nn.augment import OPS, Augment
+from audioclust.nn.training import Run
+
+X, FRAMES = sounds(40)[0], np.full(40, 20)
+# Every switch of the cut, so that each of its branches runs on the device.
+VIEWS = {"width": 12, "pool": (2, 1), "trim": 2.0, "dynamics": 1.0, "centre": "band"}
+SMALL = {"channels": 4, "d": 16, "batch": 16, "epochs": 2}
+SELF = {"stage": "self", "heads": 2, "passes": 2, "views": 2}
+JOINT = {"stage": "joint", "neighbours": 2, "agreement": 0.5, "confidence": 0.3, "balance": 1.0, "joint_epochs": 2,
+         "joint_batch": 4, "mu": 2}  # fmt: skip
+METHODS = [
+    ("spice", SELF),
+    ("spice", SELF | {"finetune": True, "exclusive": True, "scale": "standardise"}),
+    ("spice", SELF | JOINT),
+    ("spice", SELF | JOINT | {"joint_start": "encoder", "joint_optimiser": "adam", "reliable": "updated"}),
+    ("temi", {"heads": 4, "warmup_epochs": 1, "neighbours": 5, "scale": "standardise"}),
+    ("scan", {"stage": "cluster", "neighbours": 5, "heads": 2}),
+    ("scan", {"stage": "selflabel", "neighbours": 5, "heads": 2, "threshold": 0.3, "selflabel_epochs": 2}),
+    ("deepcluster", {"channels": 4, "d": 16, "n_init": 2}),
+    ("deepcluster", {"channels": 4, "d": 16, "n_init": 2, "start": "scratch", "frontend": "decar"}),
+]
+
+
+@pytest.fixture
+def there():
+    with device() as name:
+        yield name
+
+
+def fitted(name, there, tmp_path, **parameters):
+    augment = Augment(**VIEWS)
+    encoder = registry.get("pretext", "simclr")(**SMALL, augment=augment, device=there).fit(X, FRAMES)
+    embedding = encoder.transform(X, FRAMES)
+    model = registry.get("methods", name)
+    x = X if model.input == "logmel" else embedding
+    more = {"augment": augment} if model.input == "logmel" else {}
+    run = Run(tmp_path / "checkpoints", every=0)
+    model = model(3, epochs=2, batch=16, device=there, **parameters, **more)
+    return x, model.fit(x, FRAMES, encoder, embedding, run=run)
+
+
+def test_the_device_is_one(there):
+    x = torch.ones(3, device=there)
+    assert x.device.type == there and x.cpu().device.type == "cpu"
+    assert torch.equal((x + x)[torch.tensor([0, 2])].cpu(), torch.full((2,), 2.0))
+    with pytest.raises(RuntimeError, match="expected all tensors to be on the same device"):
+        x + torch.ones(3)
+    with pytest.raises(TypeError, match="convert"):
+        np.asarray(x)
+
+
+@pytest.mark.parametrize("length", ["fit", "crop"])
+def test_every_op_stays_on_the_device(there, length):
+    x = torch.randn(5, 16, 24, device=there)
+    frames = torch.tensor([24, 20, 9, 3, 1]).to(there)
+    for op in OPS:
+        view = Augment(**VIEWS, length=length, strong=["crop", op]).strong(x, frames)
+        assert view.device.type == there and view.isfinite().all()
+
+
+@pytest.mark.parametrize("backbone", ["audiontt", "grid", "resnet18"])
+def test_backbones_on_the_device(there, backbone):
+    encoder = registry.get("pretext", "simclr")(**SMALL | {"epochs": 1}, backbone=backbone, device=there)
+    assert np.isfinite(encoder.fit(X, FRAMES).transform(X, FRAMES)).all()
+
+
+@pytest.mark.parametrize("name", registry.names("pretext"))
+def test_encoders_on_the_device(there, tmp_path, name):
+    kind, augment = registry.get("pretext", name), Augment(**VIEWS)
+
+    def fit(folder):
+        return kind(**SMALL, views=2, augment=augment, device=there).fit(X, FRAMES, Run(folder, every=0))
+
+    encoder = fit(tmp_path)
+    embedding = encoder.transform(X, FRAMES)
+    assert isinstance(embedding, np.ndarray) and np.isfinite(embedding).all()
+    np.testing.assert_array_equal(fit(tmp_path).transform(X, FRAMES), embedding)  # from its checkpoint
+    encoder.save(tmp_path / "saved")
+    np.testing.assert_array_equal(kind.load(tmp_path / "saved", there).transform(X, FRAMES), embedding)
+    on_the_cpu = kind.load(tmp_path / "saved").transform(X, FRAMES)
+    assert on_the_cpu.shape == embedding.shape
+
+
+@pytest.mark.parametrize(("name", "parameters"), METHODS)
+def test_methods_on_the_device(there, tmp_path, name, parameters):
+    x, model = fitted(name, there, tmp_path, **parameters)
+    assert isinstance(model.labels_, np.ndarray) and model.labels_.shape == (40,)
+    _, again = fitted(name, there, tmp_path, **parameters)
+    np.testing.assert_array_equal(again.labels_, model.labels_)  # every phase from its checkpoint
+    model.save(tmp_path / "saved")
+    loaded = type(model).load(tmp_path / "saved", there)
+    np.testing.assert_array_equal(loaded.predict(x, FRAMES), model.predict(x, FRAMES))
+
+
+@pytest.fixture
+def bfloat16(monkeypatch):
+    """Autocast of the CPU, whose list of operations is not CUDA's: what comes out of products is bfloat16 in both."""
+    for name in registry.names("pretext"):
+        registry.get("pretext", name)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("audioclust.") and hasattr(module, "autocast"):
+            monkeypatch.setattr(module, "autocast", lambda device: torch.autocast("cpu", torch.bfloat16))
+
+
+@pytest.mark.parametrize("name", registry.names("pretext"))
+def test_encoders_in_bfloat16(bfloat16, name):
+    embedding = registry.get("pretext", name)(**SMALL, augment=Augment(**VIEWS)).fit(X, FRAMES).transform(X, FRAMES)
+    assert embedding.dtype == np.float32 and np.isfinite(embedding).all()
+
+
+@pytest.mark.parametrize(("name", "parameters"), METHODS)
+def test_methods_in_bfloat16(bfloat16, tmp_path, name, parameters):
+    x, model = fitted(name, "cpu", tmp_path, **parameters)
+    np.testing.assert_array_equal(model.predict(x, FRAMES), model.labels_)
