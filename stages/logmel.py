@@ -6,17 +6,19 @@ import numpy as np
 
 from audioclust import costs
 from audioclust.logmel import LogMel, compute
-from params import Params, run
+from params import Params, check_clusters, run
 from paths import CLIPS, COSTS, LOGMEL
 
 
 def main() -> None:
-    section = Params().section("logmel", LogMel)
+    params = Params()
+    section = params.section("logmel", LogMel)
+    info = json.loads((CLIPS / "info.json").read_text())
+    check_clusters(params, info["clips"], info["classes"])
     audio = np.load(CLIPS / "audio.npy", mmap_mode="r")
-    rate = json.loads((CLIPS / "info.json").read_text())["sample_rate"]
     LOGMEL.mkdir(parents=True, exist_ok=True)
     with costs.measured() as cost:
-        stats = compute(audio, rate, LOGMEL / "logmel.npy", **section)
+        stats = compute(audio, info["sample_rate"], LOGMEL / "logmel.npy", **section)
     stats |= LogMel(**section).axes()
     (LOGMEL / "stats.json").write_text(json.dumps(stats, indent=1, sort_keys=True) + "\n")
     costs.write(COSTS, "logmel", [cost])

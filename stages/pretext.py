@@ -1,19 +1,22 @@
 """Encoders trained on the clips without labels, one a seed. Run by ``dvc repro pretext@simclr`` as
 ``python stages/pretext.py simclr``."""
 
+import json
 import sys
 
 from audioclust import costs, registry, train
 from audioclust.nn.augment import Augment
 from audioclust.nn.clips import load
-from params import Params, check_all, run
+from params import Params, check_all, check_clusters, run
 from paths import CLIPS, COSTS, CURVES, EMBEDDINGS, LOGMEL, SCRATCH
 
 
 def main() -> None:
     name = sys.argv[1]
     params = Params()
-    check_all(params)  # prepare did, but its stage may have been cached
+    check_all(params)  # stages before this one did, but they may have been cached
+    info = json.loads((CLIPS / "info.json").read_text())
+    check_clusters(params, info["clips"], info["classes"])
     section = params.section(name, registry.get("pretext", name))
     views = params.section("augment", Augment)
     how = train.Train(**params.section("train", train.Train))

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import Field
 
-from params import Params, ParamsError, accepted, check_all
+from params import Params, ParamsError, accepted, check_all, check_clusters
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -132,6 +132,16 @@ def test_a_method_starts_from_an_encoder_that_runs(tmp_path):
     assert Params(written(tmp_path, methods={"temi": "logmel_stats"})).methods() == {"temi": "logmel_stats"}
     with pytest.raises(ParamsError, match=r"methods: 'tmei' is no method.*did you mean 'temi'"):
         Params(written(tmp_path, methods={"tmei": "moco"}))
+
+
+def test_numbers_of_clusters_are_checked_against_the_clips(tmp_path):
+    params = Params(written(tmp_path, clusterers=["kmeans", "dbscan"], kmeans={"k": "auto"}, temi={"k": 30},
+                            pretexts=["moco"], methods={"temi": "moco"}))  # fmt: skip
+    check_clusters(params, clips=30, classes=3)
+    with pytest.raises(ParamsError) as found:
+        check_clusters(params, clips=29, classes=0)
+    assert "kmeans.k = auto" in str(found.value)
+    assert "temi.k = 30: more clusters than the 29 clips; lower it" in str(found.value)
 
 
 def test_without_any_encoder_nothing_can_run(tmp_path):

@@ -48,7 +48,7 @@ def work(tmp_path):
     np.save(tmp_path / "data/logmel/logmel.npy", logmels())
     (tmp_path / "data/logmel/stats.json").write_text('{"hop_seconds": 0.01}')
     np.save(tmp_path / "data/clips/durations.npy", np.full(N, 0.23))
-    (tmp_path / "data/clips/info.json").write_text('{"classes": 3}')
+    (tmp_path / "data/clips/info.json").write_text(f'{{"classes": {K}, "clips": {N}}}')
     return tmp_path
 
 
