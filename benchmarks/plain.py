@@ -18,7 +18,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from audioclust.methods.deepcluster import CLIPS_A_DIM, DeepCluster
+from audioclust.methods.deepcluster import CLIPS_A_DIM, DIMS_A_CLUSTER, DeepCluster
 from audioclust.methods.scan import JUDGED, SCAN
 from audioclust.methods.spice import SPICE
 from audioclust.nn.augment import Augment
@@ -130,7 +130,9 @@ def scan(model: SCAN, network: nn.Module, clips: Clips, embedding: Tensor, epoch
 
 def pseudo_labels(model: DeepCluster, clips: Clips, clusters: int, restarts: int, iterations: int) -> Tensor:
     features = embedded(model.network_, clips, model.augment, model.device).cpu().numpy()
-    whitened = PCA(max(2, min(model.pca, clips.n // CLIPS_A_DIM)), whiten=True).fit_transform(features)
+    whitened = PCA(
+        max(2, min(model.pca, clips.n // CLIPS_A_DIM, DIMS_A_CLUSTER * clusters)), whiten=True
+    ).fit_transform(features)
     whitened /= np.linalg.norm(whitened, axis=1, keepdims=True)
     found = KMeans(clusters, n_init=restarts, max_iter=iterations, random_state=0).fit_predict(whitened)
     return torch.from_numpy(found).long()

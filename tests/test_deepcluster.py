@@ -224,9 +224,12 @@ def test_the_number_of_pseudo_labels(k, n, expected):
     assert DeepCluster(k, clusters=17)._clusters(n) == 17
 
 
-@pytest.mark.parametrize(("n", "d", "expected"), [(10_000, 512, 256), (10_000, 64, 32), (450, 512, 22), (5, 512, 2)])
-def test_the_number_of_whitened_dimensions(n, d, expected):
-    assert DeepCluster(3)._whitening(torch.randn(n, d))[1].shape == (d, expected)
+@pytest.mark.parametrize(
+    ("n", "d", "clusters", "expected"),
+    [(10_000, 512, 500, 256), (10_000, 64, 500, 32), (450, 512, 45, 22), (5, 512, 2, 2), (10_000, 512, 9, 18)],
+)
+def test_the_number_of_whitened_dimensions(n, d, clusters, expected):
+    assert DeepCluster(3)._whitening(torch.randn(n, d), clusters)[1].shape == (d, expected)
 
 
 def test_the_body_keeps_its_momentum_and_the_top_layer_starts_anew(monkeypatch):

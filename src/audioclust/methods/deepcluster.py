@@ -27,10 +27,11 @@ from audioclust.nn.kmeans import kmeans
 from audioclust.nn.specaugment import specaugment
 from audioclust.nn.starting import alike
 from audioclust.nn.training import Epoch, Run, autocast, batches, epochs, memory_hint, seeded
-from audioclust.nn.views import embed
+from audioclust.nn.views import embed_views
 
 CLIPS_A_CLUSTER = 10  # on average, where `clusters` is not given: fewer would name clips, not clusters
 CLIPS_A_DIM = 20  # clips for each whitened dimension: of fewer, whitening shows their noise (docs/LOG.md)
+DIMS_A_CLUSTER = 2  # whitened for each cluster: k centres span k - 1, and more make what parts no cluster as large
 
 # Features
 
@@ -93,7 +94,7 @@ class DeepCluster(ClusterMixin, BaseEstimator):
         batch: clips of a step.
         lr, momentum, weight_decay: of both optimisers; the top layer's has no momentum.
         hidden, dropout: of the two layers between the backbone and the top layer.
-        pca: dimensions that are whitened, at most n / 20 and half of what the features have.
+        pca: dimensions that are whitened, at most n / 20, two a cluster, and half of what the features have.
         n_init: restarts of the final k-means.
         frontend: the views trained on: "deepcluster" the ``views`` of ``augment``, "decar" a warp and masks.
         views: of "deepcluster".
@@ -156,6 +157,7 @@ class DeepCluster(ClusterMixin, BaseEstimator):
         clusters = self._clusters(clips.n)
         self.augment_ = self.augment or (encoder.augment_ if goes_on else Augment())
         self.mean_, self.std_ = clips.mean, clips.std
+        self.encoder_views_ = encoder.views if goes_on else 0
         with seeded(self.random_state, self.device), memory_hint(f"deepcluster.batch = {self.batch}"):
             self._build(*self._backbone(self.augment_.bands(clips.f), encoder))
             if self.start == "pretext":
@@ -205,18 +207,18 @@ class DeepCluster(ClusterMixin, BaseEstimator):
         # On the CPU and on tensor cores convolutions are faster with the channels last.
         self.network_ = nn.Sequential(*parts).to(self.device, memory_format=torch.channels_last)
 
-    def _features(self, clips: Clips) -> Tensor:
-        """Return the features (n, hidden) of all clips, before the last ReLU."""
-        return embed(self.network_, clips, self.augment_.original)
+    def _features(self, clips: Clips, views: int) -> Tensor:
+        """Return the features (n, hidden) of all clips, before the last ReLU; see ``embed_views``."""
+        return embed_views(self.network_, clips, self.augment_, views)
 
-    def _whitening(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def _whitening(self, features: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
         n, d = features.shape
-        return whitening(features, max(2, min(self.pca, n // CLIPS_A_DIM, d // 2)))
+        return whitening(features, max(2, min(self.pca, n // CLIPS_A_DIM, DIMS_A_CLUSTER * clusters, d // 2)))
 
     def _assign(self, clips: Clips, clusters: int) -> Tensor:
         """Return the pseudo-labels (n,) of an epoch, on the CPU."""
-        features = self._features(clips)
-        return kmeans(preprocess(features, *self._whitening(features)), clusters).labels.cpu()
+        features = self._features(clips, 0)  # in every epoch: one view of a clip has to do
+        return kmeans(preprocess(features, *self._whitening(features, clusters)), clusters).labels.cpu()
 
     def _train(self, clips: Clips, labels: Tensor, optimiser: torch.optim.Optimizer, epoch: Epoch) -> None:
         """Train on a uniform sample of the pseudo-labels."""
@@ -244,8 +246,8 @@ class DeepCluster(ClusterMixin, BaseEstimator):
     def _finish(self, clips: Clips) -> None:
         """Cluster the final features into ``k`` and keep what ``predict`` needs."""
         self.network_.eval()
-        features = self._features(clips)
-        self.whitening_ = self._whitening(features)
+        features = self._features(clips, self.encoder_views_)
+        self.whitening_ = self._whitening(features, self.k)
         x = preprocess(features, *self.whitening_)
         labels, centres, _ = kmeans(x, self.k, restarts=self.n_init, iterations=100)
         # Centres in the order of the labels; one without points is left out.
@@ -259,21 +261,21 @@ class DeepCluster(ClusterMixin, BaseEstimator):
 
     def predict(self, x: np.ndarray | Clips, frames: np.ndarray | None = None) -> np.ndarray:
         """Return the cluster (n,) int32 of log-mels (n, f, t): the nearest of the training clips' centres."""
-        return self._nearest(self._features(alike(self, x, frames)))
+        return self._nearest(self._features(alike(self, x, frames), self.encoder_views_))
 
     def save(self, folder: Path) -> None:
         """Write what ``load`` and ``predict`` need into ``folder``."""
         mean, projection = self.whitening_
         tensors = {"mean": mean, "projection": projection, "centres": self.centres_}
-        saving.save(
-            folder, self, tensors | self.network_.state_dict(prefix="network."), architecture=self.architecture_
-        )
+        more = {"architecture": self.architecture_, "encoder_views": self.encoder_views_}
+        saving.save(folder, self, tensors | self.network_.state_dict(prefix="network."), **more)
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "DeepCluster":
         """Return a saved one, ready for ``predict``."""
         model, tensors, more = saving.load(folder, cls, device)
         model.whitening_, model.centres_ = (tensors.pop("mean"), tensors.pop("projection")), tensors.pop("centres")
+        model.encoder_views_ = more["encoder_views"]
         with seeded(0, device):  # the weights drawn here are replaced
             model._build(*more["architecture"])
         model.network_.load_state_dict({name.removeprefix("network."): value for name, value in tensors.items()})

@@ -150,7 +150,7 @@ class SPICE(ClusterMixin, BaseEstimator):
         joint_epochs: of stage 3, each a pass over all clips. The official code takes 2^20 steps.
         joint_batch, mu: labelled clips of a step, and how many times as many others.
         joint_optimiser, joint_lr: "sgd" with FixMatch's momentum and weight decay, or "adam", which a network that
-            stage 2 leaves needs, with a rate of 1e-4 or so: it has no batch normalisation behind the encoder.
+            stage 2 leaves needs, with a rate of 1e-4 to 5e-4: it has no batch normalisation behind the encoder.
         cutoff: probability from which a weak view teaches the strong one.
         momentum: of the moving average of the weights, which is the network that remains.
         augment: of the views; None: that which the encoder was trained with.
