@@ -1,11 +1,9 @@
-"""How stable clusters are, without labels: by this the settings of an encoder and of a method are chosen.
+"""How stable the clusters of one embedding are, without labels, where there is but one seed.
 
 ``python benchmarks/stability.py data/embeddings/simclr/embedding.npy --k 10`` clusters random halves of the clips and
 prints the mean adjusted Rand index of all pairs of the clusterings, each carried over to all clips by its nearest
 centres. An embedding whose clusters are there gives the same ones from either half; one without gives chance, 0.
-
-Of labels, ``python benchmarks/stability.py data/labels/deep/spice.npz``, it prints the same index between the seeds,
-each of which went through an encoder of its own.
+Several seeds are compared by the column ``agreement`` of the table.
 """
 
 import argparse
@@ -33,18 +31,13 @@ def stability(x: np.ndarray, k: int, halves: int = 8) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("files", nargs="+", type=Path, help=".npy, embeddings (n, d) or (s, n, d); .npz, labels")
-    parser.add_argument("--k", type=int, help="clusters of k-means on an embedding")
+    parser.add_argument("files", nargs="+", type=Path, help=".npy, embeddings (n, d) or (s, n, d)")
+    parser.add_argument("--k", type=int, required=True, help="clusters of k-means")
     arguments = parser.parse_args()
-    if arguments.k is None and any(path.suffix != ".npz" for path in arguments.files):
-        parser.error("embeddings need --k, the number of clusters")
     print("| file | stability |\n|---|---|")
     for path in arguments.files:
-        if path.suffix == ".npz":
-            values = [adjusted_rand_score(one, other) for one, other in combinations(np.load(path)["labels"], 2)]
-        else:
-            x = np.load(path)
-            values = [stability(one, arguments.k) for one in (x if x.ndim == 3 else x[None])]
+        x = np.load(path)
+        values = [stability(one, arguments.k) for one in (x if x.ndim == 3 else x[None])]
         print(f"| {path} | {' / '.join(f'{value:.3f}' for value in values)} |")
 
 
