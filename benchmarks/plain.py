@@ -131,7 +131,8 @@ def scan(model: SCAN, network: nn.Module, clips: Clips, embedding: Tensor, epoch
 def pseudo_labels(model: DeepCluster, clips: Clips, clusters: int, restarts: int, iterations: int) -> Tensor:
     features = embedded(model.network_, clips, model.augment, model.device).cpu().numpy()
     whitened = PCA(
-        max(2, min(model.pca, clips.n // CLIPS_A_DIM, DIMS_A_CLUSTER * clusters)), whiten=True
+        max(2, min(model.pca, clips.n // CLIPS_A_DIM, DIMS_A_CLUSTER * clusters if clusters == model.k else model.pca)),
+        whiten=True,
     ).fit_transform(features)
     whitened /= np.linalg.norm(whitened, axis=1, keepdims=True)
     found = KMeans(clusters, n_init=restarts, max_iter=iterations, random_state=0).fit_predict(whitened)

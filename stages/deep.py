@@ -7,15 +7,16 @@ import sys
 from audioclust import costs, labels, registry, train
 from audioclust.nn.augment import Augment
 from audioclust.nn.clips import load
-from params import Params, run
+from params import Params, check_clusters, run
 from paths import CLIPS, COSTS, CURVES, EMBEDDINGS, LABELS, LOGMEL, MODELS, SCRATCH
 
 
 def main() -> None:
     name, encoder = sys.argv[1:]
     params = Params()
-    classes = json.loads((CLIPS / "info.json").read_text())["classes"]
-    section = params.section(name, registry.get("methods", name), k=classes)
+    info = json.loads((CLIPS / "info.json").read_text())
+    check_clusters(params, info)
+    section = params.section(name, registry.get("methods", name), k=info["classes"])
     views = params.section("augment", Augment)
     how = train.Train(**params.section("train", train.Train))
     clips = load(LOGMEL, CLIPS / "durations.npy", how.where)

@@ -7,13 +7,15 @@ import numpy as np
 
 from audioclust import costs, registry
 from audioclust.embed import embed
-from params import EMBED_SUPPLIED, Params, run
+from params import EMBED_SUPPLIED, Params, check_clusters, run
 from paths import CLIPS, COSTS, EMBEDDINGS, LOGMEL
 
 
 def main() -> None:
     name = sys.argv[1]
     params = Params()
+    info = json.loads((CLIPS / "info.json").read_text())
+    check_clusters(params, info)
     section = params.section(name, registry.get("encoders", name))
     settings = params.section("embed", embed, supplied=EMBED_SUPPLIED)
     stats = json.loads((LOGMEL / "stats.json").read_text())
@@ -22,7 +24,7 @@ def main() -> None:
             name,
             section,
             {"logmel": LOGMEL / "logmel.npy", "waveform": CLIPS / "audio.npy"},
-            json.loads((CLIPS / "info.json").read_text())["sample_rate"],
+            info["sample_rate"],
             (stats["mean"], stats["std"]),
             np.load(CLIPS / "durations.npy"),
             EMBEDDINGS / name / "embedding.npy",

@@ -14,7 +14,7 @@ def main() -> None:
     params = Params()
     section = params.section("logmel", LogMel)
     info = json.loads((CLIPS / "info.json").read_text())
-    check_clusters(params, info["clips"], info["classes"])
+    check_clusters(params, info)
     audio = np.load(CLIPS / "audio.npy", mmap_mode="r")
     LOGMEL.mkdir(parents=True, exist_ok=True)
     with costs.measured() as cost:

@@ -181,19 +181,24 @@ def check_all(params: Params) -> None:
         raise ParamsError("\n".join(mistakes))
 
 
-def check_clusters(params: Params, clips: int, classes: int) -> None:
+def check_clusters(params: Params, info: dict[str, Any]) -> None:
     """Check the ``k`` of everything that runs against the clips at hand, before hours of training and not after them.
 
+    Args:
+        info: what ``prepare`` says of them, the numbers ``clips`` and ``classes``.
+
     Raises:
-        ParamsError: ``auto`` where there are no ``classes``, or more clusters than ``clips``.
+        ParamsError: ``auto`` where there are no classes, or more clusters than clips.
     """
     mistakes = []
     for key, names in (("clusterers", params.items("clusterers")), (METHODS, params.methods())):
         for name in names:
             try:
-                k = params.section(name, registry.get(ITEMS[key], name), k=classes).get("k", 0)
-                if k > clips:
-                    mistakes.append(f"{params.path}: {name}.k = {k}: more clusters than the {clips} clips; lower it")
+                k = params.section(name, registry.get(ITEMS[key], name), k=info["classes"]).get("k", 0)
+                if k > info["clips"]:
+                    mistakes.append(
+                        f"{params.path}: {name}.k = {k}: more clusters than the {info['clips']} clips; lower it"
+                    )
             except ParamsError as error:
                 mistakes.append(str(error))
     if mistakes:

@@ -15,8 +15,7 @@ def main() -> None:
     name = sys.argv[1]
     params = Params()
     check_all(params)  # stages before this one did, but they may have been cached
-    info = json.loads((CLIPS / "info.json").read_text())
-    check_clusters(params, info["clips"], info["classes"])
+    check_clusters(params, json.loads((CLIPS / "info.json").read_text()))
     section = params.section(name, registry.get("pretext", name))
     views = params.section("augment", Augment)
     how = train.Train(**params.section("train", train.Train))

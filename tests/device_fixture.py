@@ -21,9 +21,9 @@ from audioclust.nn import saving
 
 DEVICE = "meta"
 aten = torch.ops.aten
-# Copies from device to device, and what takes indices from either.
-MIXING = {aten.copy_.default, aten._to_copy.default, aten.index.Tensor, aten.index_put_.default, aten.index_put.default,
-          aten._index_put_impl_.default}  # fmt: skip
+COPIES = {aten.copy_.default, aten._to_copy.default}
+# What is on the device takes indices of the CPU too: these are their second argument.
+INDEXING = {aten.index.Tensor, aten.index_put_.default, aten.index_put.default, aten._index_put_impl_.default}
 
 
 class There(torch.Tensor):
@@ -68,7 +68,9 @@ class _Mode(TorchDispatchMode):
 def _compute(func: Any, args: tuple, kwargs: dict) -> Any:
     tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
     there = {id(x.inner): x for x in tensors if isinstance(x, There)}
-    if there and func not in MIXING and any(x.ndim for x in tensors if not isinstance(x, There)):
+    bound = tree_leaves((args[:1], args[2:])) if func in INDEXING and isinstance(args[0], There) else tensors
+    apart = any(isinstance(x, torch.Tensor) and not isinstance(x, There) and x.ndim for x in bound)
+    if there and apart and func not in COPIES:
         raise RuntimeError(f"{func}: expected all tensors to be on the same device, found {DEVICE} and cpu")
     target = kwargs.get("device")
     if target is not None:
@@ -97,7 +99,8 @@ def device() -> Iterator[str]:
             mock.patch.object(saving, "load_file", _load),
         ):
             stack.enter_context(patch)
-        yield stack.enter_context(_Mode()) and DEVICE
+        stack.enter_context(_Mode())
+        yield DEVICE
 
 
 _load_file = saving.load_file

@@ -22,6 +22,7 @@ from audioclust.methods.deepcluster import (
 from audioclust.nn.augment import Augment
 from audioclust.nn.clips import Clips
 from audioclust.nn.training import Run
+from audioclust.nn.views import embed_views
 from audioclust.pretext.simclr import SimCLR
 from audioclust.threads import one_thread
 
@@ -225,11 +226,11 @@ def test_the_number_of_pseudo_labels(k, n, expected):
 
 
 @pytest.mark.parametrize(
-    ("n", "d", "clusters", "expected"),
-    [(10_000, 512, 500, 256), (10_000, 64, 500, 32), (450, 512, 45, 22), (5, 512, 2, 2), (10_000, 512, 9, 18)],
+    ("n", "d", "most", "expected"),
+    [(10_000, 512, 256, 256), (10_000, 64, 256, 32), (450, 512, 256, 22), (5, 512, 256, 2), (10_000, 512, 18, 18)],
 )
-def test_the_number_of_whitened_dimensions(n, d, clusters, expected):
-    assert DeepCluster(3)._whitening(torch.randn(n, d), clusters)[1].shape == (d, expected)
+def test_the_number_of_whitened_dimensions(n, d, most, expected):
+    assert DeepCluster(3)._whitening(torch.randn(n, d), most)[1].shape == (d, expected)
 
 
 def test_the_body_keeps_its_momentum_and_the_top_layer_starts_anew(monkeypatch):
@@ -255,6 +256,19 @@ def test_a_start_from_an_encoder_trained_without_labels():
     assert adjusted_rand_score(make(start="pretext").fit(x, encoder=encoder).labels_, truth) == 1
     with pytest.raises(ValueError, match="trained on 16"):
         make(start="pretext").fit(patterns(f=24)[0], encoder=encoder)
+
+
+def test_the_result_is_found_in_few_dimensions_of_the_encoders_views(tmp_path):
+    x, _ = patterns(200)
+    encoder = SimCLR(d=16, channels=4, epochs=1, batch=20, augment=AUGMENT, views=4).fit(x)
+    model = make(start="pretext", pca=16).fit(x, encoder=encoder)
+    assert model.whitening_[1].shape[1] == 2 * model.k
+    features = embed_views(model.network_, Clips.of(x, mean=model.mean_, std=model.std_), model.augment_, 4)
+    distances = torch.cdist(deepcluster.preprocess(features, *model.whitening_), model.centres_)
+    np.testing.assert_array_equal(model.labels_, distances.argmin(1).numpy())
+    assert not torch.equal(features, model._features(Clips.of(x, mean=model.mean_, std=model.std_), 0))
+    model.save(tmp_path)
+    np.testing.assert_array_equal(DeepCluster.load(tmp_path).predict(x), model.labels_)
 
 
 @pytest.mark.parametrize("start", ["scratch", "pretext"])

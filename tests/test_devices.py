@@ -29,7 +29,7 @@ METHODS = [
     ("temi", {"heads": 4, "warmup_epochs": 1, "neighbours": 5, "scale": "standardise"}),
     ("scan", {"stage": "cluster", "neighbours": 5, "heads": 2}),
     ("scan", {"stage": "selflabel", "neighbours": 5, "heads": 2, "threshold": 0.3, "selflabel_epochs": 2}),
-    ("deepcluster", {"channels": 4, "d": 16, "n_init": 2}),
+    ("deepcluster", {"n_init": 2, "start": "pretext"}),
     ("deepcluster", {"channels": 4, "d": 16, "n_init": 2, "start": "scratch", "frontend": "decar"}),
 ]
 
@@ -49,7 +49,7 @@ def fitted(name, there, tmp_path, **parameters):
     more = {"augment": augment} if model.input == "logmel" else {}
     run = Run(tmp_path / "checkpoints", every=0)
     model = model(3, epochs=2, batch=16, device=there, **parameters, **more)
-    return x, model.fit(x, FRAMES, encoder, embedding, run=run)
+    return x, model.fit(x, FRAMES, encoder, embedding, run=run), run
 
 
 def test_the_device_is_one(there):
@@ -58,6 +58,8 @@ def test_the_device_is_one(there):
     assert torch.equal((x + x)[torch.tensor([0, 2])].cpu(), torch.full((2,), 2.0))
     with pytest.raises(RuntimeError, match="expected all tensors to be on the same device"):
         x + torch.ones(3)
+    with pytest.raises(RuntimeError, match="expected all tensors to be on the same device"):
+        torch.ones(3)[torch.tensor([0]).to(there)]
     with pytest.raises(TypeError, match="convert"):
         np.asarray(x)
 
@@ -81,13 +83,16 @@ def test_backbones_on_the_device(there, backbone):
 def test_encoders_on_the_device(there, tmp_path, name):
     kind, augment = registry.get("pretext", name), Augment(**VIEWS)
 
-    def fit(folder):
-        return kind(**SMALL, views=2, augment=augment, device=there).fit(X, FRAMES, Run(folder, every=0))
+    def fit(epochs, run):
+        more = {"epochs": epochs, "views": 2, "augment": augment, "device": there}
+        return kind(**SMALL | more).fit(X, FRAMES, run)
 
-    encoder = fit(tmp_path)
+    fit(1, Run(tmp_path, every=0))
+    run = Run(tmp_path, every=0)
+    encoder = fit(2, run)  # goes on with the restored optimiser
+    assert run.earlier > 0
     embedding = encoder.transform(X, FRAMES)
     assert isinstance(embedding, np.ndarray) and np.isfinite(embedding).all()
-    np.testing.assert_array_equal(fit(tmp_path).transform(X, FRAMES), embedding)  # from its checkpoint
     encoder.save(tmp_path / "saved")
     np.testing.assert_array_equal(kind.load(tmp_path / "saved", there).transform(X, FRAMES), embedding)
     on_the_cpu = kind.load(tmp_path / "saved").transform(X, FRAMES)
@@ -96,10 +101,11 @@ def test_encoders_on_the_device(there, tmp_path, name):
 
 @pytest.mark.parametrize(("name", "parameters"), METHODS)
 def test_methods_on_the_device(there, tmp_path, name, parameters):
-    x, model = fitted(name, there, tmp_path, **parameters)
+    x, model, _ = fitted(name, there, tmp_path, **parameters)
     assert isinstance(model.labels_, np.ndarray) and model.labels_.shape == (40,)
-    _, again = fitted(name, there, tmp_path, **parameters)
-    np.testing.assert_array_equal(again.labels_, model.labels_)  # every phase from its checkpoint
+    _, again, run = fitted(name, there, tmp_path, **parameters)
+    assert run.earlier > 0  # restored, not trained again
+    np.testing.assert_array_equal(again.labels_, model.labels_)
     model.save(tmp_path / "saved")
     loaded = type(model).load(tmp_path / "saved", there)
     np.testing.assert_array_equal(loaded.predict(x, FRAMES), model.predict(x, FRAMES))
@@ -108,20 +114,31 @@ def test_methods_on_the_device(there, tmp_path, name, parameters):
 @pytest.fixture
 def bfloat16(monkeypatch):
     """Autocast of the CPU, whose list of operations is not CUDA's: what comes out of products is bfloat16 in both."""
-    for name in registry.names("pretext"):
-        registry.get("pretext", name)
+    used = []
+
+    def autocast(device):
+        used.append(device)
+        return torch.autocast("cpu", torch.bfloat16)
+
+    for folder in ("pretext", "methods"):
+        for name in registry.names(folder):
+            registry.get(folder, name)  # imported before it is patched
     for name, module in list(sys.modules.items()):
         if name.startswith("audioclust.") and hasattr(module, "autocast"):
-            monkeypatch.setattr(module, "autocast", lambda device: torch.autocast("cpu", torch.bfloat16))
+            monkeypatch.setattr(module, "autocast", autocast)
+    yield
+    assert used
 
 
 @pytest.mark.parametrize("name", registry.names("pretext"))
 def test_encoders_in_bfloat16(bfloat16, name):
     embedding = registry.get("pretext", name)(**SMALL, augment=Augment(**VIEWS)).fit(X, FRAMES).transform(X, FRAMES)
     assert embedding.dtype == np.float32 and np.isfinite(embedding).all()
+    bits = embedding.view(np.uint32)
+    assert not (bits & 0xFFFF).any()  # the last layer's output, so it was computed in bfloat16
 
 
 @pytest.mark.parametrize(("name", "parameters"), METHODS)
 def test_methods_in_bfloat16(bfloat16, tmp_path, name, parameters):
-    x, model = fitted(name, "cpu", tmp_path, **parameters)
+    x, model, _ = fitted(name, "cpu", tmp_path, **parameters)
     np.testing.assert_array_equal(model.predict(x, FRAMES), model.labels_)

@@ -80,3 +80,9 @@ def test_agreement_of_seeds_needs_no_labels(embeddings):
     cells[2] = (cell(2, reason="too large"), np.full(N, -1))
     assert list(evaluate(unlabelled, cells, embeddings)["agreement"][:2]) == pytest.approx([1, 1])
     assert "agreement" not in evaluate(unlabelled, cells[:1], embeddings)
+
+
+def test_seeds_that_find_one_cluster_agree_on_nothing(embeddings):
+    for nothing in (0, -1):
+        rows = evaluate(clips(), [(cell(seed), np.full(N, nothing)) for seed in (0, 1)], embeddings)
+        assert list(rows["agreement"]) == [0, 0]

@@ -137,9 +137,9 @@ def test_a_method_starts_from_an_encoder_that_runs(tmp_path):
 def test_numbers_of_clusters_are_checked_against_the_clips(tmp_path):
     params = Params(written(tmp_path, clusterers=["kmeans", "dbscan"], kmeans={"k": "auto"}, temi={"k": 30},
                             pretexts=["moco"], methods={"temi": "moco"}))  # fmt: skip
-    check_clusters(params, clips=30, classes=3)
+    check_clusters(params, {"clips": 30, "classes": 3})
     with pytest.raises(ParamsError) as found:
-        check_clusters(params, clips=29, classes=0)
+        check_clusters(params, {"clips": 29, "classes": 0})
     assert "kmeans.k = auto" in str(found.value)
     assert "temi.k = 30: more clusters than the 29 clips; lower it" in str(found.value)
 

@@ -4,7 +4,6 @@ The only place where true labels meet clusters.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,7 +57,7 @@ def _agreements(cells: list[tuple[dict[str, Any], np.ndarray]]) -> dict[int, dic
     """Return of each labelling, by its place, the mean ARI with those of the same cell's other seeds.
 
     Whether a method finds the same clusters again, from other random numbers and, where encoders are trained here,
-    from another encoder: what settings can be compared by without labels. 1 where nothing depends on the seed.
+    from another encoder. 1 where nothing depends on the seed.
     """
     same: dict[tuple, list[int]] = {}
     for i, (cell, _) in enumerate(cells):
@@ -66,10 +65,16 @@ def _agreements(cells: list[tuple[dict[str, Any], np.ndarray]]) -> dict[int, dic
             same.setdefault(tuple(cell[part] for part in KEY), []).append(i)
     found = {}
     for places in same.values():
-        between = {pair: ari(cells[pair[0]][1], cells[pair[1]][1]) for pair in combinations(places, 2)}
-        for i in places if between else ():
-            found[i] = {"agreement": float(np.mean([value for pair, value in between.items() if i in pair]))}
+        if len(places) > 1:
+            for i in places:
+                others = [_alike(cells[i][1], cells[j][1]) for j in places if j != i]
+                found[i] = {"agreement": float(np.mean(others))}
     return found
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the adjusted Rand index of two labellings, 0 where all clips are in one cluster: that finds nothing."""
+    return ari(one, other) if np.ptp(one) and np.ptp(other) else 0.0
 
 
 def _scores(clips: pd.DataFrame, clusters: np.ndarray, x: np.ndarray, sample: int) -> dict[str, Any]:

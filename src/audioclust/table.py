@@ -111,14 +111,16 @@ def best(table: pd.DataFrame) -> dict[str, Any]:
 def summary(table: pd.DataFrame, methods: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
     """Return the best cell over all, of each encoder and of each of the deep ``methods``, for ``dvc metrics diff``.
 
-    A number that is missing is null.
+    A number that is missing is null. Only methods have their ``agreement`` here: it compares settings of one cell, and
+    the best cell of an encoder is another one from run to run.
     """
     scored = table[table[f"{headline(table)}_mean"].notna()]
-    names = ["nmi", "ari", "acc", "agreement"] if headline(table) == "nmi" else ["silhouette", "agreement", "clusters"]
+    names = ["nmi", "ari", "acc"] if headline(table) == "nmi" else ["silhouette", "clusters"]
     first = best(table)
     found = {"best": {"encoder": first["encoder"]} | _brief(first, names)}
     deep = scored["clusterer"].isin(methods)
     found |= {encoder: _brief(best(rows), names) for encoder, rows in scored[~deep].groupby("encoder", sort=False)}
+    names = [*names, "agreement"]
     return found | {name: _brief(best(rows), names) for name, rows in scored[deep].groupby("clusterer", sort=False)}
 
 

@@ -31,7 +31,7 @@ from audioclust.nn.views import embed_views
 
 CLIPS_A_CLUSTER = 10  # on average, where `clusters` is not given: fewer would name clips, not clusters
 CLIPS_A_DIM = 20  # clips for each whitened dimension: of fewer, whitening shows their noise (docs/LOG.md)
-DIMS_A_CLUSTER = 2  # whitened for each cluster: k centres span k - 1, and more make what parts no cluster as large
+DIMS_A_CLUSTER = 2  # whitened for the result: k centres span k - 1, and more make what parts no cluster as large
 
 # Features
 
@@ -86,6 +86,9 @@ def top_layer(dim: int, clusters: int) -> nn.Linear:
 class DeepCluster(ClusterMixin, BaseEstimator):
     """Cluster log-mels by DeepCluster.
 
+    The final features of a clip, in ``predict`` too, are the mean over as many weak views as those of the encoder that
+    it starts from.
+
     Args:
         k: clusters of the result, found by k-means on the final features.
         clusters: pseudo-labels to train with; null takes 10 k, or n / 10 where that is less.
@@ -94,7 +97,7 @@ class DeepCluster(ClusterMixin, BaseEstimator):
         batch: clips of a step.
         lr, momentum, weight_decay: of both optimisers; the top layer's has no momentum.
         hidden, dropout: of the two layers between the backbone and the top layer.
-        pca: dimensions that are whitened, at most n / 20, two a cluster, and half of what the features have.
+        pca: dimensions that are whitened, at most n / 20, half of what the features have, and in the end 2 k.
         n_init: restarts of the final k-means.
         frontend: the views trained on: "deepcluster" the ``views`` of ``augment``, "decar" a warp and masks.
         views: of "deepcluster".
@@ -207,18 +210,18 @@ class DeepCluster(ClusterMixin, BaseEstimator):
         # On the CPU and on tensor cores convolutions are faster with the channels last.
         self.network_ = nn.Sequential(*parts).to(self.device, memory_format=torch.channels_last)
 
-    def _features(self, clips: Clips, views: int) -> Tensor:
+    def _features(self, clips: Clips, count: int) -> Tensor:
         """Return the features (n, hidden) of all clips, before the last ReLU; see ``embed_views``."""
-        return embed_views(self.network_, clips, self.augment_, views)
+        return embed_views(self.network_, clips, self.augment_, count)
 
-    def _whitening(self, features: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
+    def _whitening(self, features: Tensor, most: int) -> tuple[Tensor, Tensor]:
         n, d = features.shape
-        return whitening(features, max(2, min(self.pca, n // CLIPS_A_DIM, DIMS_A_CLUSTER * clusters, d // 2)))
+        return whitening(features, max(2, min(most, n // CLIPS_A_DIM, d // 2)))
 
     def _assign(self, clips: Clips, clusters: int) -> Tensor:
         """Return the pseudo-labels (n,) of an epoch, on the CPU."""
         features = self._features(clips, 0)  # in every epoch: one view of a clip has to do
-        return kmeans(preprocess(features, *self._whitening(features, clusters)), clusters).labels.cpu()
+        return kmeans(preprocess(features, *self._whitening(features, self.pca)), clusters).labels.cpu()
 
     def _train(self, clips: Clips, labels: Tensor, optimiser: torch.optim.Optimizer, epoch: Epoch) -> None:
         """Train on a uniform sample of the pseudo-labels."""
@@ -247,7 +250,7 @@ class DeepCluster(ClusterMixin, BaseEstimator):
         """Cluster the final features into ``k`` and keep what ``predict`` needs."""
         self.network_.eval()
         features = self._features(clips, self.encoder_views_)
-        self.whitening_ = self._whitening(features, self.k)
+        self.whitening_ = self._whitening(features, min(self.pca, DIMS_A_CLUSTER * self.k))
         x = preprocess(features, *self.whitening_)
         labels, centres, _ = kmeans(x, self.k, restarts=self.n_init, iterations=100)
         # Centres in the order of the labels; one without points is left out.
