@@ -102,6 +102,17 @@ def test_stages_that_were_killed_end_in_the_same_bytes(work):
     assert list(curves["epoch"]) == [*range(1, 13)] * 2 and {"loss", "spread", "rank"} <= set(curves)
 
 
+@pytest.mark.parametrize("stage", [("pretext", "simclr"), ("deep", "spice", "simclr")])
+def test_a_wrong_number_of_clusters_is_said_before_any_training(work, stage):
+    content = yaml.safe_load((work / "params.yaml").read_text())
+    content["temi"]["k"] = N + 1
+    (work / "params.yaml").write_text(yaml.safe_dump(content))
+    process = start(work, *stage)
+    said = process.communicate(timeout=300)[1].decode()
+    assert process.returncode == 1 and f"temi.k = {N + 1}: more clusters than the {N} clips" in said
+    assert not (work / ".scratch" / stage[0]).exists()
+
+
 def test_a_method_on_log_mels_needs_an_encoder_that_was_trained_here(tmp_path):
     (tmp_path / "logmel_stats").mkdir()
     np.save(tmp_path / "logmel_stats" / train.EMBEDDING, np.zeros((N, 4), np.float32))
