@@ -25,7 +25,7 @@ METHODS = [
     ("spice", SELF),
     ("spice", SELF | {"finetune": True, "exclusive": True, "scale": "standardise"}),
     ("spice", SELF | JOINT),
-    ("spice", SELF | JOINT | {"joint_start": "fresh", "joint_optimiser": "sgd", "reliable": "updated"}),
+    ("spice", SELF | JOINT | {"joint_start": "encoder", "joint_optimiser": "adam", "reliable": "updated"}),
     ("temi", {"heads": 4, "warmup_epochs": 1, "neighbours": 5, "scale": "standardise"}),
     ("scan", {"stage": "cluster", "neighbours": 5, "heads": 2}),
     ("scan", {"stage": "selflabel", "neighbours": 5, "heads": 2, "threshold": 0.3, "selflabel_epochs": 2}),

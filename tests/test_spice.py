@@ -162,14 +162,13 @@ def make(k=3, **parameters):
     return SPICE(k, **{**small, **parameters}, augment=AUGMENT)
 
 
-SGD = {"joint_optimiser": "sgd", "joint_lr": 0.03}
 SETTINGS = {
     "frozen": {"stage": "self", "refresh": 2},
     "fine-tuned": {"stage": "self", "finetune": True, "passes": 2},
     "batch norm in train mode": {"stage": "self", "finetune": True, "passes": 2, "norm": "train"},
     "exclusive, ratio": {"stage": "self", "exclusive": True, "ratio": (0.5, 1.0)},
-    "joint, fresh": SGD | {"joint_start": "fresh", "joint_epochs": 20},
-    "joint, updated": SGD | {"reliable": "updated", "joint_lr": 0.01},
+    "joint, fresh": {"joint_start": "fresh", "joint_epochs": 20},
+    "joint, updated": {"joint_start": "encoder", "reliable": "updated", "joint_lr": 0.01},
     "joint, adam": {"scale": "standardise", "joint_start": "encoder", "joint_optimiser": "adam", "joint_lr": 0.001},
 }
 
@@ -221,7 +220,7 @@ def test_the_encoder_that_is_handed_in_stays_as_it_is(start):
 
 def test_the_curves_need_no_labels(start):
     x, run = sounds()[0], Run()
-    make(**SGD).fit(x, encoder=start, run=run)
+    make(joint_start="encoder").fit(x, encoder=start, run=run)
     self_, joint = ([row for row in run.curves if row["phase"] == phase] for phase in ("self", "joint"))
     assert len(self_) == len(joint) == 6
     assert self_[-1].keys() == {"phase", "epoch", "loss", "head_loss", "confidence", "entropy", "changed"}
@@ -288,7 +287,7 @@ def test_a_cluster_without_reliable_labels_is_told(monkeypatch, start):
     found = spice.reliable
     monkeypatch.setattr(spice, "reliable", lambda x, probs, *rest: found(x, probs, *rest) & (probs.argmax(1) != 1))
     with pytest.warns(UserWarning, match="without a reliable label"):
-        model = make(balance=1.0, **SGD, joint_start="fresh").fit(x, encoder=start)
+        model = make(balance=1.0, joint_start="fresh").fit(x, encoder=start)
     assert model.proba_.shape == (60, 3)
 
 

@@ -145,12 +145,12 @@ class SPICE(ClusterMixin, BaseEstimator):
         balance: the quantile of the clusters' numbers of reliable labels that the larger ones are cut to; 0: the
             smallest, as in the official code.
         reliable: whether these labels stay ("fixed") or are found again after each epoch ("updated").
-        joint_start: whether stage 3 begins with the network as stage 2 leaves it ("encoder", which is better on spoken
-            digits, see docs/RESULTS.md) or with a new one ("fresh", the official code).
+        joint_start: whether stage 3 begins with the encoder's network new ("fresh": the official code, and better on
+            spoken digits, see docs/RESULTS.md) or as stage 2 leaves it ("encoder").
         joint_epochs: of stage 3, each a pass over all clips. The official code takes 2^20 steps.
         joint_batch, mu: labelled clips of a step, and how many times as many others.
-        joint_optimiser, joint_lr: "adam", which a network that stage 2 leaves needs, as it has no batch normalisation
-            behind the encoder, or "sgd" with FixMatch's momentum and weight decay, at 0.03, for a new one.
+        joint_optimiser, joint_lr: "sgd" with FixMatch's momentum and weight decay, or "adam", which a network that
+            stage 2 leaves needs, with a rate of 1e-4 to 5e-4: it has no batch normalisation behind the encoder.
         cutoff: probability from which a weak view teaches the strong one.
         momentum: of the moving average of the weights, which is the network that remains.
         augment: of the views; None: that which the encoder was trained with.
@@ -185,12 +185,12 @@ class SPICE(ClusterMixin, BaseEstimator):
         confidence: Annotated[float, Field(ge=0, lt=1)] = 0.99,
         balance: Annotated[float, Field(ge=0, le=1)] = 0.0,
         reliable: Literal["fixed", "updated"] = "fixed",
-        joint_start: Literal["encoder", "fresh"] = "encoder",
+        joint_start: Literal["fresh", "encoder"] = "fresh",
         joint_epochs: Annotated[int, Field(ge=1)] = 200,
         joint_batch: Annotated[int, Field(ge=1)] = 64,
         mu: Annotated[int, Field(ge=1)] = 7,
-        joint_optimiser: Literal["adam", "sgd"] = "adam",
-        joint_lr: Annotated[float, Field(gt=0)] = 5e-4,
+        joint_optimiser: Literal["sgd", "adam"] = "sgd",
+        joint_lr: Annotated[float, Field(gt=0)] = 0.03,
         cutoff: Annotated[float, Field(ge=0, lt=1)] = 0.95,
         momentum: Annotated[float, Field(ge=0, lt=1)] = 0.999,
         *,
