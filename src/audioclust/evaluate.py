@@ -4,6 +4,7 @@ The only place where true labels meet clusters.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,13 +64,13 @@ def _agreements(cells: list[tuple[dict[str, Any], np.ndarray]]) -> dict[int, dic
     for i, (cell, _) in enumerate(cells):
         if not cell["reason"]:
             same.setdefault(tuple(cell[part] for part in KEY), []).append(i)
-    found = {}
+    found: dict[int, list[float]] = {}
     for places in same.values():
-        if len(places) > 1:
-            for i in places:
-                others = [_alike(cells[i][1], cells[j][1]) for j in places if j != i]
-                found[i] = {"agreement": float(np.mean(others))}
-    return found
+        for pair in combinations(places, 2):
+            value = _alike(*(cells[i][1] for i in pair))
+            for i in pair:
+                found.setdefault(i, []).append(value)
+    return {i: {"agreement": float(np.mean(values))} for i, values in found.items()}
 
 
 def _alike(one: np.ndarray, other: np.ndarray) -> float:
