@@ -4,13 +4,18 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test table lint clean
+.PHONY: repro test status table lint clean
 
 repro: $(BIN)/.installed
 	dvc repro
 
 test: $(BIN)/.installed
 	pytest
+
+# What `dvc repro` would run: an edit of the code shows after stage check has looked at it.
+status: $(BIN)/.installed
+	dvc repro -q check
+	dvc status
 
 # The final table with seconds and peak memory, which are kept outside Git and DVC.
 table: $(BIN)/.installed

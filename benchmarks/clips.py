@@ -1,9 +1,9 @@
 """Clips per second of ``prepare``, ``logmel`` and each encoder, beside the plain call for the same work in one run.
 
 ``python benchmarks/clips.py [--clips 200 800] [--encoders byol_a_random logmel_stats]`` prints a Markdown table with
-seconds at both sizes, clips per second, the peer's, the ratio, and the growth exponent (1 = linear in clips).
-The peer of ``prepare`` is a loop of soundfile and torchaudio's resampler; of ``logmel`` and the encoders, one batch
-at a time through plain torch on all threads. Encoders whose weights are not on this machine are left out, by name.
+seconds at both sizes, clips per second, those of the plain call, the ratio, and the exponent of growth (1: linear).
+The plain call is, for ``prepare``, a loop of soundfile and torchaudio's resampler; for ``logmel`` and the encoders, one
+batch at a time through torch on all threads. Encoders whose weights are not on this machine are left out, by name.
 """
 
 import argparse
@@ -20,9 +20,10 @@ import torch
 import torchaudio
 
 from audioclust import registry
-from audioclust.embed import embed
-from audioclust.logmel import LogMel, compute
-from audioclust.prepare import prepare
+from audioclust.clips.logmel import FrontEnd, LogMel
+from audioclust.runs.embed import Embed
+from audioclust.runs.logmel import compute
+from audioclust.runs.prepare import Prepare
 
 RATE, SECONDS = 44100, 4.0
 
@@ -68,21 +69,21 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def measure(n: int, encoders: list[str], root: Path) -> dict[str, tuple[float, float]]:
-    """Return what -> (seconds of ours, seconds of the peer) for ``n`` clips."""
+    """Return what -> (our seconds, those of the plain call) for ``n`` clips."""
     folder = root / f"raw{n}"
     folder.mkdir()
     table = recordings(folder, n)
     clips, mel = root / f"clips{n}", root / f"logmel{n}.npy"
-    ours = seconds(lambda: prepare(table, folder, clips, scratch=root / "scratch", clip_seconds=SECONDS))
+    ours = seconds(lambda: Prepare(clip_seconds=SECONDS).run(table, folder, clips, scratch=root / "scratch"))
     found = {"prepare": (ours, seconds(lambda: plain_prepare(folder, table)))}
     audio = np.load(clips / "audio.npy", mmap_mode="r")
     stats = {}
-    ours = seconds(lambda: stats.update(compute(audio, 16000, mel)))
+    ours = seconds(lambda: stats.update(compute(audio, 16000, mel, FrontEnd())))
     found["logmel"] = (ours, seconds(lambda: plain_logmel(np.asarray(audio))))
     source, scale = {"logmel": mel, "waveform": clips / "audio.npy"}, (stats["mean"], stats["std"])
     durations = np.full(n, SECONDS)
     for name in encoders:
-        ours = seconds(lambda e=name: embed(e, {}, source, 16000, scale, durations, root / f"{e}.npy"))
+        ours = seconds(lambda e=name: Embed().run(e, {}, source, 16000, scale, durations, root / f"{e}.npy"))
         found[name] = (ours, seconds(lambda e=name: plain_encoder(e, source, scale)))
     return found
 
@@ -93,17 +94,17 @@ def main() -> None:
     parser.add_argument("--encoders", nargs="+", default=["logmel_stats", "byol_a_random"])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
-        LogMel()  # imports and caches before the clock
+        LogMel(FrontEnd())  # imports and caches before the clock
         runs = {n: measure(n, arguments.encoders, Path(root)) for n in arguments.clips}
     small, large = min(runs), max(runs)
-    print(f"| what | {small} clips, s | {large} clips, s | clips/s | peer, clips/s | ratio | growth |")
+    print(f"| what | {small} clips, s | {large} clips, s | clips/s | plain, clips/s | ratio | growth |")
     print("|---|---|---|---|---|---|---|")
     for what in runs[small]:
-        (first, _), (last, peer) = runs[small][what], runs[large][what]
+        (first, _), (last, plain) = runs[small][what], runs[large][what]
         growth = math.log(last / first) / math.log(large / small) if large > small else math.nan
         print(
-            f"| {what} | {first:.2f} | {last:.2f} | {large / last:.0f} | {large / peer:.0f} "
-            f"| {peer / last:.2f} | {growth:.2f} |"
+            f"| {what} | {first:.2f} | {last:.2f} | {large / last:.0f} | {large / plain:.0f} "
+            f"| {plain / last:.2f} | {growth:.2f} |"
         )
 
 

@@ -1,4 +1,4 @@
-"""CPU seconds of every reducer and clusterer beside scikit-learn's call for the same work, in one run on one thread.
+"""CPU seconds of our reducers and clusterers beside scikit-learn's call for the same work, in one run on one thread.
 
     python benchmarks/grid.py --sizes 1000 4000
     python benchmarks/grid.py --sizes 1000 10000 --large --only dbscan
@@ -23,7 +23,8 @@ from sklearn.metrics import normalized_mutual_info_score
 from threadpoolctl import threadpool_limits
 
 from audioclust import registry
-from audioclust.neighbours import Neighbours
+from audioclust.parameters import types, values
+from audioclust.points.neighbours import Neighbours
 
 K = 9
 LARGE = 70000
@@ -71,7 +72,7 @@ def ours(name: str, chosen: dict[str, float]) -> Any:
     if name in registry.names("reducers"):
         return registry.get("reducers", name)(random_state=0)
     kind = registry.get("clusterers", name)
-    return kind(**({"k": K} if name in ("kmeans", "agglomerative", "spectral") else chosen))
+    return kind(**({"k": K} if "k" in types(kind) else {}), **chosen)
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -118,8 +119,10 @@ def cell(name: str, d: int, sizes: list[int], limit: float) -> list[str]:
             rows.append(f"| {name} | {n} | {d} | skipped, about {expected(mine, n):.0f} s | | | | |")
             continue
         x = blobs(n, d)
-        chosen = ours(name, {}).fit(x[:4000]).chosen_ if name in ("meanshift", "dbscan") else {}
-        model = ours(name, chosen)
+        model, chosen = ours(name, {}), {}
+        if "auto" in values(model).values():
+            chosen = model.fit(x[:4000]).chosen_
+            model = ours(name, chosen)
         mine[n], found = timed(lambda m=model, x=x: run(m, x))
         growth = ""
         if len(mine) > 1:

@@ -1,7 +1,7 @@
 """A training step on the CPU with and without ``hold_memory``, each in a process of its own, in turn.
 
-``python benchmarks/memory.py [--batch 512] [--steps 12]`` prints a Markdown row a network: seconds of a step (median)
-as glibc does it, with freed memory held, the ratio, and the seconds that the system took of each.
+``python benchmarks/memory.py [--batch 512] [--steps 12]`` prints a Markdown row per network: the median seconds of a
+step with glibc's defaults and with freed memory held, the ratio, and the seconds of each spent by the system.
 """
 
 import argparse
@@ -13,12 +13,12 @@ import time
 
 import torch
 
-from audioclust.nn.backbones import build
-from audioclust.nn.training import hold_memory
+from audioclust.devices import hold_memory
+from audioclust.networks.backbones import build
 
 
 def step_seconds(name: str, batch: int, steps: int, hold: bool) -> tuple[float, float]:
-    """Return the median seconds of a step and of the system's share in it, after three steps of warm-up."""
+    """Return the median seconds of a step, and of it those of the system, after three steps of warm-up."""
     torch.set_num_threads(1)
     if hold:
         hold_memory()

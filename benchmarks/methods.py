@@ -1,13 +1,14 @@
 """SPICE, SCAN and DeepCluster: a training step and a whole fit, beside plain loops of the reference formulation.
 
 ``python benchmarks/methods.py [--clips 512] [--batch 128] [--sizes 3000 30000] [--epochs 1]`` prints two tables, for
-the CPU and, where there is one, the GPU. First a step of each, with its part of what an epoch does once: SPICE's is
-that of a batch of pseudo-labels for all heads. Beside its seconds stand the share of them outside convolutions and
-matrix products, Python and the optimiser included, and on a GPU that in which the device is busy. The loops of a
-``DataLoader`` are too many operations for the profiler. Then whole fits of ``--sizes`` clips in ``--epochs`` epochs.
+the CPU and, if there is one, the GPU. First the seconds of a training step, with its share of what is done once per
+epoch; SPICE's step is that of a batch of pseudo-labels for all heads. Then the share of those seconds outside
+convolutions and matrix products, Python and the optimiser included, and on a GPU the share in which the device is busy.
+The loops of a ``DataLoader`` are too many operations for the profiler. Second whole fits of ``--sizes`` clips in
+``--epochs`` epochs.
 
-The loops stand in ``plain.py``. Both sides take turns, ``--turns`` for a step and ``--fit-turns`` for a fit, and the
-ratio is the median of the turns. Seconds on the CPU are the processor's, on one thread.
+The loops are in ``plain.py``. Both sides take turns, ``--turns`` for a step and ``--fit-turns`` for a fit, and the
+ratio is the median over the turns. Seconds on the CPU are processor time, on one thread.
 """
 
 import argparse
@@ -19,21 +20,21 @@ import torch
 from threadpoolctl import threadpool_limits
 from timing import LONG, SHORT, beside, difference, seconds, shares, spent
 
+from audioclust.devices import hold_memory
 from audioclust.methods.deepcluster import DeepCluster
 from audioclust.methods.scan import SCAN
 from audioclust.methods.spice import SPICE
-from audioclust.nn.augment import Augment
-from audioclust.nn.clips import Clips
-from audioclust.nn.training import hold_memory
-from audioclust.nn.views import Frozen
 from audioclust.pretext.simclr import SimCLR
+from audioclust.views.augment import Augment
+from audioclust.views.clips import Clips
+from audioclust.views.embedded import Frozen
 
 K = 10
 AUGMENT = {"width": 48, "pool": (2, 2)}
 
 
 class Case:
-    """Clips and an encoder with random weights, of which the speed is that of a trained one."""
+    """Clips, and an encoder with random weights: it is as fast as a trained one."""
 
     def __init__(self, n: int, arguments: argparse.Namespace, device: str):
         rng = np.random.default_rng(0)
@@ -54,7 +55,7 @@ class Case:
         return DeepCluster(K, epochs=epochs, batch=batch, channels=32, **more)
 
     def steps(self, name: str) -> int:
-        """Return the steps of an epoch."""
+        """Return the steps per epoch."""
         batch, n = self.arguments.batch, self.clips.n
         if name != "spice":
             return max(n // batch, 1)

@@ -2,13 +2,14 @@
 
 They do the same work on the same network: for SPICE a Python loop over heads, each with its own E-step, cluster by
 cluster, its own shuffle, its own forward pass and its own loss on all clips, by which the best is chosen; for SCAN and
-DeepCluster a ``DataLoader`` that makes the views of a clip by the same ops when the clip is asked for, and scikit-learn
-for DeepCluster's PCA and k-means. Made alone, a clip is mixed with itself by ``mixup``: the work is the same, the
-picture is not. Adam is torch's default, where ours is fused.
+DeepCluster a ``DataLoader`` whose workers make the views of each clip by the same ops when the clip is loaded, and
+scikit-learn for DeepCluster's PCA and k-means. Made alone, a clip is mixed with itself by ``mixup``: the work is the
+same, the view is not. Adam is torch's default, where ours is fused.
 """
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,28 +17,33 @@ import torch.nn.functional as F
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from audioclust.methods.deepcluster import CLIPS_A_DIM, DIMS_A_CLUSTER, DeepCluster
+from audioclust.devices import autocast
+from audioclust.methods.deepcluster.deepcluster import CLIPS_PER_DIM, DIMS_PER_CLUSTER, DeepCluster
 from audioclust.methods.scan import JUDGED, SCAN
 from audioclust.methods.spice import SPICE
-from audioclust.nn.augment import Augment
-from audioclust.nn.clips import Clips
-from audioclust.nn.training import autocast, batches
-from audioclust.nn.views import Frozen, embed
+from audioclust.training.loop import batches
+from audioclust.views.augment import Augment
+from audioclust.views.clips import Clips
+from audioclust.views.embedded import Frozen, embed
+
+
+def several(workers: int, device: str) -> dict[str, Any]:
+    """Return the arguments of a ``DataLoader`` with workers that stay, whose batches are copied without waiting."""
+    return {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": device == "cuda"}
 
 
 class PerClip(Dataset):
-    """Views of a clip, and of another where ``other`` (n, m) names some for each, made when it is asked for."""
+    """Views of a clip and, if ``other`` (n, m) is given, of one of its ``other``, made when the clip is loaded."""
 
-    def __init__(self, clips: Clips, view: Callable, rows: Iterable[int], other: Tensor | None = None):
-        self.clips, self.view, self.rows, self.other = clips, view, list(rows), other
+    def __init__(self, clips: Clips, view: Callable, other: Tensor | None = None):
+        self.clips, self.view, self.other = clips, view, other
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return self.clips.n
 
-    def __getitem__(self, place: int) -> tuple:
-        row = self.rows[place]
+    def __getitem__(self, row: int) -> tuple:
         views = [self.view(*self.clips[slice(row, row + 1)])[0]]
         if self.other is not None:
             drawn = int(self.other[row, torch.randint(self.other.shape[1], ())])
@@ -45,11 +51,27 @@ class PerClip(Dataset):
         return (*views, row)
 
 
-def embedded(network: nn.Module, clips: Clips, augment: Augment, device: str) -> Tensor:
-    loader = DataLoader(PerClip(clips, augment.original, range(clips.n)), 128)
+class Drawn(Sampler):
+    """The ``rows`` of an epoch, which its loop replaces by others."""
+
+    def __init__(self, rows: np.ndarray):
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.rows.tolist())
+
+
+def originals(clips: Clips, augment: Augment, workers: int, device: str) -> DataLoader:
+    return DataLoader(PerClip(clips, augment.original_view), 128, **several(workers, device))
+
+
+def embedded(network: nn.Module, originals: DataLoader, device: str) -> Tensor:
     network.eval()
     with torch.no_grad(), autocast(device):
-        return torch.cat([network(x.to(device)).float() for x, _ in loader])
+        return torch.cat([network(x.to(device, non_blocking=True)).float() for x, _ in originals])
 
 
 def e_step(features: Tensor, probs: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,7 +84,7 @@ def e_step(features: Tensor, probs: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def spice(model: SPICE, views: Frozen, epochs: int) -> None:
-    """Stage 2 as a loop over heads; what is embedded is ours, as the encoder stands still."""
+    """Stage 2 as a loop over heads; the embedded views are ours, as the encoder is frozen."""
     n, d = views.embedding.shape
     heads = nn.ModuleList(nn.Sequential(nn.Linear(d, d), nn.ReLU(), nn.Linear(d, model.k)) for _ in range(model.heads))
     heads.to(views.embedding.device)
@@ -90,7 +112,7 @@ def spice(model: SPICE, views: Frozen, epochs: int) -> None:
             if not best or loss < best[0]:
                 best = [loss, copy.deepcopy(head)]
     with torch.no_grad():
-        best[1](embed(views.encoder, views.clips, views.augment.original)).softmax(1).cpu()
+        best[1](embed(views.encoder, views.clips, views.augment.original_view)).softmax(1).cpu()
 
 
 def scan_loss(p: Tensor, q: Tensor, weight: float) -> Tensor:
@@ -98,24 +120,27 @@ def scan_loss(p: Tensor, q: Tensor, weight: float) -> Tensor:
     return weight * (mean * mean.log()).sum() - (p * q).sum(1).log().mean()
 
 
-def scan(model: SCAN, network: nn.Module, clips: Clips, embedding: Tensor, epochs: int) -> None:
+def scan(model: SCAN, network: nn.Module, clips: Clips, embedding: Tensor, epochs: int, workers: int) -> None:
     """Step 2 with views made clip by clip and loops over heads."""
-    network = copy.deepcopy(network).to(model.device).requires_grad_(True).train()
-    heads = nn.ModuleList(nn.Linear(embedding.shape[1], model.k) for _ in range(model.heads)).to(model.device)
+    device = model.device
+    network = copy.deepcopy(network).to(device).requires_grad_(True).train()
+    heads = nn.ModuleList(nn.Linear(embedding.shape[1], model.k) for _ in range(model.heads)).to(device)
     near, count, best = F.normalize(embedding, dim=1), min(model.neighbours, clips.n // model.k - 1) + 1, []
     mined = torch.cat([(block @ near.T).topk(count).indices for block in near.split(2000)]).cpu()
-    loader = DataLoader(PerClip(clips, model.augment.strong, range(clips.n), mined), model.batch, True, drop_last=True)
+    pairs = PerClip(clips, model.augment.strong_view, mined)
+    loader = DataLoader(pairs, model.batch, True, drop_last=clips.n >= model.batch, **several(workers, device))
+    originals_ = originals(clips, model.augment, workers, device)
     optimiser = torch.optim.Adam([*network.parameters(), *heads.parameters()], model.lr, weight_decay=1e-4)
     for _ in range(epochs):
         for one, two, _ in loader:
-            with autocast(model.device):
-                features = network(one.to(model.device)).float(), network(two.to(model.device)).float()
+            with autocast(device):
+                features = [network(x.to(device, non_blocking=True)).float() for x in (one, two)]
             loss = 0
             for head in heads:
                 p, q = (head(x).softmax(1) for x in features)
                 loss = loss + scan_loss(p, q, model.entropy)
             _step(loss, optimiser)
-        features = embedded(network, clips, model.augment, model.device)
+        features = embedded(network, originals_, device)
         network.train()
         for head in heads:
             with torch.no_grad():
@@ -125,43 +150,44 @@ def scan(model: SCAN, network: nn.Module, clips: Clips, embedding: Tensor, epoch
                 best = [loss, copy.deepcopy(head), copy.deepcopy(network.state_dict())]
     network.load_state_dict(best[2])
     with torch.no_grad():
-        best[1](embedded(network, clips, model.augment, model.device)).softmax(1).cpu()
+        best[1](embedded(network, originals_, device)).softmax(1).cpu()
 
 
-def pseudo_labels(model: DeepCluster, clips: Clips, clusters: int, restarts: int, iterations: int) -> Tensor:
-    features = embedded(model.network_, clips, model.augment, model.device).cpu().numpy()
-    whitened = PCA(
-        max(2, min(model.pca, clips.n // CLIPS_A_DIM, DIMS_A_CLUSTER * clusters if clusters == model.k else model.pca)),
-        whiten=True,
-    ).fit_transform(features)
+def pseudo_labels(model: DeepCluster, clips: DataLoader, clusters: int, restarts: int, iterations: int) -> Tensor:
+    features = embedded(model.network_, clips, model.device).cpu().numpy()
+    most = min(model.pca, DIMS_PER_CLUSTER * clusters) if clusters == model.k else model.pca
+    whitened = PCA(max(2, min(most, len(features) // CLIPS_PER_DIM)), whiten=True).fit_transform(features)
     whitened /= np.linalg.norm(whitened, axis=1, keepdims=True)
     found = KMeans(clusters, n_init=restarts, max_iter=iterations, random_state=0).fit_predict(whitened)
     return torch.from_numpy(found).long()
 
 
-def deepcluster(model: DeepCluster, clips: Clips, epochs: int) -> None:
+def deepcluster(model: DeepCluster, clips: Clips, epochs: int, workers: int) -> None:
     """Pseudo-labels by scikit-learn, views made clip by clip, a sampler that draws cluster by cluster."""
-    model._build(model.backbone, model.d, model.augment.bands(clips.f), model.channels)
+    model._untrained(clips)
+    model._build()
     network, clusters, rng = model.network_, model._clusters(clips.n), np.random.default_rng(0)
     optimiser = torch.optim.SGD(network.parameters(), model.lr, model.momentum, weight_decay=model.weight_decay)
+    originals_, drawn = originals(clips, model.augment, workers, model.device), Drawn(np.arange(clips.n))
+    loader = DataLoader(
+        PerClip(clips, model.augment.strong_view), model.batch, sampler=drawn, drop_last=clips.n >= model.batch,
+        **several(workers, model.device),
+    )  # fmt: skip
     for _ in range(epochs):
-        labels = pseudo_labels(model, clips, clusters, 1, 20)
+        labels = pseudo_labels(model, originals_, clusters, 1, 20)
         rows = [np.flatnonzero(labels.numpy() == c) for c in range(clusters)]
         each = clips.n // clusters + 1
-        sample = rng.permutation(np.concatenate([rng.choice(r, each, len(r) < each) for r in rows]))
-        loader = DataLoader(
-            PerClip(clips, model.augment.strong, sample[: clips.n]), model.batch, shuffle=True, drop_last=True
-        )
+        drawn.rows = rng.permutation(np.concatenate([rng.choice(r, each, len(r) < each) for r in rows]))[: clips.n]
         top = nn.Linear(model.hidden, clusters).to(model.device)
         last = torch.optim.SGD(top.parameters(), model.lr, weight_decay=model.weight_decay)
         network.train()
         for x, clip in loader:
             with autocast(model.device):
-                logits = top(F.relu(network(x.to(model.device))))
+                logits = top(F.relu(network(x.to(model.device, non_blocking=True))))
             last.zero_grad()
             _step(F.cross_entropy(logits.float(), labels[clip].to(model.device)), optimiser)
             last.step()
-    pseudo_labels(model, clips, model.k, model.n_init, 100)
+    pseudo_labels(model, originals_, model.k, model.n_init, 100)
 
 
 def _step(loss: Tensor, optimiser: torch.optim.Optimizer) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from audioclust.clusterers.kmeans import KMeans
+from audioclust.points.scale import scale
 from audioclust.reducers.pca import PCA
-from audioclust.scale import scale
 
 
 def stability(x: np.ndarray, k: int, halves: int = 8) -> float:

@@ -1,31 +1,37 @@
-"""TEMI's step and whole fits, beside the reference formulation, a plain Python loop over heads, in the same run.
+"""TEMI: a training step and a whole fit, beside the reference formulation, a plain Python loop over heads.
 
 ``python benchmarks/temi.py [--heads 16 50] [--k 50] [--n 10000] [--sizes 3000 30000] [--epochs 1]`` prints two tables,
-for the CPU and, where there is one, the GPU. First a row for each number of heads: seconds of a step from drawing the
-neighbours to the new teacher, the ratio, the share of a step outside matrix products, Python and the optimiser
-included, and on a GPU the share of the time in which it is busy. Then whole fits of ``--sizes`` embeddings in
-``--epochs`` epochs with the first of ``--heads``, the search for neighbours and the probabilities of all clips
-included.
+for the CPU and, if there is one, the GPU. First (``--tables steps``) a row per number of heads: seconds of a step, from
+drawing the neighbours to updating the teacher, the ratio, the share of a step outside matrix products, Python and the
+optimiser included, and on a GPU the share in which the device is busy, our step in float32 and its ratio to that in
+bfloat16, and its memory. Second (``--tables fits``) whole fits of ``--sizes`` embeddings in ``--epochs`` epochs with
+the first of ``--heads``, including the search for neighbours and the probabilities of all clips.
 
-Both sides compute in the same precision, do as many steps (the first table's on the same clips), and take turns,
-``--steps`` and ``--fit-turns`` of them; the ratio is the median of the turns. AdamW of ours is fused, that of the loop
-is torch's default. The CPU computes on one thread, and its seconds are processor time, so that other work on the
-machine counts less.
+Both sides compute in the same precision, make as many steps (in the first table on the same clips), and take turns,
+``--steps`` and ``--fit-turns`` of them; the ratio is the median over the turns. Our AdamW is fused, that of the loop is
+torch's default. Seconds on the CPU are processor time, on one thread by default.
 """
 
 import argparse
 import copy
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from tables import Table
 from threadpoolctl import threadpool_limits
-from timing import beside, seconds, shares, spent
+from timing import beside, in_float32, peak, seconds, shares, spent, whole_fits
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from audioclust.devices import autocast, hold_memory
 from audioclust.methods.temi import TEMI, Distillation
-from audioclust.nn.training import autocast, batches, hold_memory
+from audioclust.training.loop import batches
+
+WARM = 2  # steps that allocate, and choose algorithms
+PROFILED = 3  # steps: a loop over 50 heads is thousands of kernels per step
 
 
 class PlainHead(nn.Module):
@@ -98,33 +104,64 @@ def plain_fit(model: TEMI, x: np.ndarray) -> None:
         (plain.teacher[int(total.argmin())](x) / 0.1).softmax(1).cpu()
 
 
-def step(heads: int, arguments: argparse.Namespace, device: str) -> str:
+def step(heads: int, arguments: argparse.Namespace, device: str) -> tuple[str, ...]:
     """Return a row of the first table."""
     model = TEMI(arguments.k, heads, batch=arguments.batch, device=device)
     rng = np.random.default_rng(0)
     x = model.prepare(rng.normal(size=(arguments.n, arguments.d)).astype(np.float32))
     ours = Distillation(model, x)
+    drawn = [torch.randperm(arguments.n)[: arguments.batch] for _ in range(arguments.steps + WARM)]
+    _, memory = peak(lambda: ours.step(drawn[0], 1e-4), device)  # before the loop's heads are there
     sides = ours, Plain(model, x, ours.neighbours)
-    drawn = [torch.randperm(arguments.n)[: arguments.batch] for _ in range(arguments.steps + 2)]
-    turns = [[seconds(lambda s=side, c=clips: s.step(c, 1e-4), device) for side in sides] for clips in drawn]
-    turns, drawn = turns[2:], drawn[2:]  # the first ones allocate
+    turns = [[seconds(lambda s=side, c=clips: s.step(c, 1e-4), device) for side in sides] for clips in drawn][WARM:]
     one, loop, ratio = beside(turns)
-    found = [spent(lambda s=side: [s.step(clips, 1e-4) for clips in drawn], device) for side in sides]
-    (outside, busy), (loop_outside, _) = (shares(*each, device) for each in zip(found, np.sum(turns, 0), strict=True))
-    return (
-        f"| {device} | {heads} | {arguments.k} | {arguments.n} | {arguments.batch} | {one:.4f} | {loop:.4f} "
-        f"| {ratio:.2f} | {outside} | {loop_outside} | {busy} |"
+    few = [spent(lambda s=side: [s.step(clips, 1e-4) for clips in drawn[-PROFILED:]], device) for side in sides]
+    measured = np.sum(turns[-PROFILED:], 0)
+    (outside, busy), (loop_outside, _) = (shares(*each, device) for each in zip(few, measured, strict=True))
+
+    def again() -> float:
+        times = [seconds(lambda c=clips: ours.step(c, 1e-4), device) for clips in drawn]
+        return float(np.median(times[WARM:]))
+
+    full = in_float32(again, one, device)
+    sizes = (str(size) for size in (heads, arguments.k, arguments.n, arguments.batch))
+    return device, *sizes, f"{one:.4f}", f"{loop:.4f}", f"{ratio:.2f}", outside, loop_outside, busy, *full, memory
+
+
+def fit(n: int, arguments: argparse.Namespace, device: str) -> list[Callable[[], object]]:
+    """Return our side of a whole fit and the loop's."""
+    model = TEMI(
+        arguments.k, arguments.heads[0], batch=arguments.batch, epochs=arguments.epochs, warmup_epochs=0, device=device
     )
-
-
-def fit(n: int, arguments: argparse.Namespace, device: str) -> str:
-    """Return a row of the second table."""
-    heads, epochs = arguments.heads[0], arguments.epochs
-    model = TEMI(arguments.k, heads, batch=arguments.batch, epochs=epochs, warmup_epochs=0, device=device)
     x = np.random.default_rng(0).normal(size=(n, arguments.d)).astype(np.float32)
-    sides = (lambda: model.fit(x)), (lambda: plain_fit(model, x))
-    ours, loop, ratio = beside([[seconds(side, device) for side in sides] for _ in range(arguments.fit_turns)])
-    return f"| {device} | {heads} | {arguments.k} | {n} | {epochs} | {ours:.2f} | {loop:.2f} | {ratio:.2f} |"
+    return [lambda: model.fit(x), lambda: plain_fit(model, x)]
+
+
+def steps(arguments: argparse.Namespace) -> None:
+    """Print the first table."""
+    table = Table(
+        arguments.out, "temi_steps", "device", "heads", "k", "clips", "batch", "ours, s", "loop, s", "ratio",
+        "outside products", "the loop's", "busy", "float32, s", "float32 / bf16", "memory, MiB",
+    )  # fmt: skip
+    for device in arguments.devices:
+        for heads in arguments.heads:
+            table.add(*step(heads, arguments, device))
+
+
+def fits(arguments: argparse.Namespace) -> None:
+    """Print the second table."""
+    columns = "device", "heads", "k", "clips", "epochs", "ours, s", "loop, s", "ratio", "memory, MiB"
+    table, turns = Table(arguments.out, "temi_fits", *columns), arguments.fit_turns
+    heads, k = str(arguments.heads[0]), str(arguments.k)
+    for device in arguments.devices:
+        for side in fit(max(arguments.batch, 2 * arguments.k), arguments, device):
+            side()  # loads kernels
+        for n in arguments.sizes:
+            cells = whole_fits(fit(n, arguments, device), turns, device)
+            table.add(device, heads, k, str(n), str(arguments.epochs), *cells)
+
+
+TABLES = {"steps": steps, "fits": fits}
 
 
 def main() -> None:
@@ -138,22 +175,17 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[3000, 30000], help="embeddings of the second table")
     parser.add_argument("--epochs", type=int, default=1, help="of the second table")
     parser.add_argument("--fit-turns", type=int, default=1, help="of the second table")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--devices", nargs="+", default=["cpu"] + ["cuda"] * torch.cuda.is_available())
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
+    parser.add_argument("--out", type=Path, help="folder for the tables as CSV")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    threadpool_limits(1)  # of BLAS
+    torch.set_num_threads(arguments.threads)
+    threadpool_limits(arguments.threads)  # of BLAS
     torch.manual_seed(0)
-    hold_memory()  # as the stages do; it is the larger blocks of all heads at once that need it
-    print("| device | heads | k | clips | batch | ours, s | loop, s | ratio | outside products | the loop's | busy |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
-    for device in arguments.devices:
-        for heads in arguments.heads:
-            print(step(heads, arguments, device), flush=True)
-    print("\n| device | heads | k | clips | epochs | ours, s | loop, s | ratio |")
-    print("|---|---|---|---|---|---|---|---|")
-    for device in arguments.devices:
-        for n in arguments.sizes:
-            print(fit(n, arguments, device), flush=True)
+    hold_memory()  # as in the stages; it matters for the large blocks of all heads at once
+    for name in arguments.tables:
+        TABLES[name](arguments)
 
 
 if __name__ == "__main__":

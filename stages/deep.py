@@ -1,34 +1,38 @@
-"""A deep clustering method on one encoder, one model a seed. Run by ``dvc repro deep@spice`` as
-``python stages/deep.py spice moco``."""
+"""A deep clustering method from one encoder, one model per seed. Run by ``dvc repro deep@spice`` as
+``python stages/deep.py spice moco``; the encoder ``None`` stands for none."""
 
 import json
 import sys
 
-from audioclust import costs, labels, registry, train
-from audioclust.nn.augment import Augment
-from audioclust.nn.clips import load
-from params import Params, check_clusters, run
-from paths import CLIPS, COSTS, CURVES, EMBEDDINGS, LABELS, LOGMEL, MODELS, SCRATCH
+import own_source  # noqa: F401
+from audioclust import registry
+from audioclust.results import costs, labels
+from audioclust.runs.deep import deep
+from audioclust.runs.training import Train
+from audioclust.views.augment import Augment
+from audioclust.views.clips import load
+from params import Params, run
+from paths import CHECK, CLIPS, COSTS, CURVES, EMBEDDINGS, LABELS, LOGMEL, MODELS, NOTHING, SCRATCH, TRUTH
 
 
 def main() -> None:
     name, encoder = sys.argv[1:]
     params = Params()
-    info = json.loads((CLIPS / "info.json").read_text())
-    check_clusters(params, info)
-    section = params.section(name, registry.get("methods", name), k=info["classes"])
+    k = json.loads((TRUTH / "k" / f"{name}.json").read_text(encoding="utf-8"))
+    section = params.section(name, registry.get("methods", name), **{"k": k[name]} if name in k else {})
     views = params.section("augment", Augment)
-    how = train.Train(**params.section("train", train.Train))
-    clips = load(LOGMEL, CLIPS / "durations.npy", how.where)
-    cells, found, curves, spent = train.deep(
-        name, section, views, clips, encoder, EMBEDDINGS / encoder, params.items("seeds"),
-        MODELS / name, SCRATCH / "deep" / name, how,
+    train = Train(**params.section("train", Train))
+    clips = load(LOGMEL, CLIPS / "durations.npy", train.where)
+    code = (CHECK / "code/deep" / name).read_text(encoding="utf-8")
+    cells, found, curves, spent = deep(
+        name, section, views, clips, None if encoder == NOTHING.name else encoder, EMBEDDINGS / encoder,
+        params.items("seeds"), MODELS / name, SCRATCH / "deep" / name, train, code,
     )  # fmt: skip
     labels.save(LABELS / "deep" / f"{name}.npz", cells, found)
     CURVES.mkdir(parents=True, exist_ok=True)
     curves.to_csv(CURVES / f"{name}.csv", index=False)
     costs.write(COSTS, f"deep-{name}", spent)
-    how.finish()
+    train.finish()
 
 
 if __name__ == "__main__":

@@ -5,31 +5,26 @@ import sys
 
 import numpy as np
 
-from audioclust import costs, registry
-from audioclust.embed import embed
-from params import EMBED_SUPPLIED, Params, check_clusters, run
+import own_source  # noqa: F401
+from audioclust import registry
+from audioclust.results import costs
+from audioclust.runs.embed import Embed
+from params import Params, run
 from paths import CLIPS, COSTS, EMBEDDINGS, LOGMEL
 
 
 def main() -> None:
     name = sys.argv[1]
     params = Params()
-    info = json.loads((CLIPS / "info.json").read_text())
-    check_clusters(params, info)
     section = params.section(name, registry.get("encoders", name))
-    settings = params.section("embed", embed, supplied=EMBED_SUPPLIED)
-    stats = json.loads((LOGMEL / "stats.json").read_text())
+    embed = Embed(**params.section("embed", Embed))
+    rate = json.loads((CLIPS / "format.json").read_text(encoding="utf-8"))["sample_rate"]
+    stats = json.loads((LOGMEL / "stats.json").read_text(encoding="utf-8"))
     with costs.measured(encoder=name) as cost:
-        embed(
-            name,
-            section,
-            {"logmel": LOGMEL / "logmel.npy", "waveform": CLIPS / "audio.npy"},
-            info["sample_rate"],
-            (stats["mean"], stats["std"]),
-            np.load(CLIPS / "durations.npy"),
-            EMBEDDINGS / name / "embedding.npy",
-            **settings,
-        )
+        embed.run(
+            name, section, {"logmel": LOGMEL / "logmel.npy", "waveform": CLIPS / "audio.npy"}, rate,
+            (stats["mean"], stats["std"]), np.load(CLIPS / "durations.npy"), EMBEDDINGS / name / "embedding.npy",
+        )  # fmt: skip
     costs.write(COSTS, f"embed-{name}", [cost])
 
 

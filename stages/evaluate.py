@@ -8,10 +8,15 @@ import json
 import numpy as np
 import pandas as pd
 
-from audioclust import costs, labels, plots, table
-from audioclust.evaluate import evaluate
-from params import EVALUATE_SUPPLIED, Params, run
-from paths import CLIPS, COSTS, EMBEDDINGS, LABELS, LOGMEL, METRICS, PLOTS, REDUCED
+import own_source  # noqa: F401
+from audioclust.report import plots, table
+from audioclust.report.views import views
+from audioclust.results import costs, labels
+from audioclust.runs.evaluate import Evaluate
+from audioclust.views.augment import Augment
+from audioclust.views.clips import load
+from params import Params, run
+from paths import CLIPS, COSTS, EMBEDDINGS, LABELS, LOGMEL, METRICS, PLOTS, REDUCED, TRUTH
 
 REFERENCE = "docs/reference_table.csv"
 PAGE_ROWS = 5000
@@ -21,19 +26,21 @@ def main() -> None:
     params = Params()
     encoders, reducers = [*params.items("encoders"), *params.items("pretexts")], params.items("reducers")
     methods = params.methods()
-    clips = pd.read_csv(CLIPS / "clips.csv", dtype={"label": str, "group": str}, keep_default_na=False)
-    files = [LABELS / "baseline" / e / f"{c}.npz" for e in encoders for c in params.items("clusterers")]
-    files += [LABELS / "deep" / f"{method}.npz" for method in methods]
+    text = {"dtype": str, "keep_default_na": False}
+    clips = pd.read_csv(TRUTH / "labels.csv", skip_blank_lines=False, **text)
+    clips["group"] = pd.read_csv(CLIPS / "clips.csv", usecols=["group"], skip_blank_lines=False, **text)["group"]
+    files = [*(LABELS / "grid" / f"{e}.npz" for e in encoders), *(LABELS / "deep" / f"{m}.npz" for m in methods)]
     cells = [pair for file in files for pair in zip(*labels.load(file), strict=True)]
-    settings = params.section("evaluate", evaluate, supplied=EVALUATE_SUPPLIED)
+    evaluate = Evaluate(**params.section("evaluate", Evaluate))
     with costs.measured() as cost:
         embeddings = {e: EMBEDDINGS / e / "embedding.npy" for e in encoders}
-        rows = evaluate(clips, cells, embeddings, params.items("seeds"), **settings)
+        rows = evaluate.rows(clips, cells, embeddings, params.items("seeds"))
         result = table.aggregate(rows)
         _write_metrics(result, list(methods))
-        _draw(result, rows, cells, clips, reducers)
+        _draw(result, cells, clips, encoders, reducers)
+        _draw_views(Augment(**params.section("augment", Augment)))
     costs.write(COSTS, "evaluate", [cost])
-    print(table.markdown(result, pd.DataFrame([*costs.read(COSTS, "baseline"), *costs.read(COSTS, "deep")])))
+    print(table.markdown(result, table.spent(COSTS)))
     if params["data"]["dataset"] == "dcase2018_task5":
         print(table.reference_comparison(result, pd.read_csv(REFERENCE)))
 
@@ -41,37 +48,41 @@ def main() -> None:
 def _write_metrics(result: pd.DataFrame, methods: list[str]) -> None:
     METRICS.mkdir(exist_ok=True)
     result.to_csv(METRICS / "table.csv", index=False)
-    (METRICS / "table.md").write_text(table.markdown(result), encoding="utf-8")
     (METRICS / "summary.json").write_text(json.dumps(table.summary(result, methods), indent=1) + "\n", encoding="utf-8")
 
 
-def _draw(result: pd.DataFrame, rows: pd.DataFrame, cells: list, clips: pd.DataFrame, reducers: list[str]) -> None:
+def _draw(result: pd.DataFrame, cells: list, clips: pd.DataFrame, encoders: list[str], reducers: list[str]) -> None:
     """Draw the map of the best cell's encoder, its confusion, the bars of all cells and example log-mels."""
     PLOTS.mkdir(exist_ok=True)
     best = table.best(result)
-    name = " + ".join(part for part in (best["encoder"], best["reducer"], best["clusterer"]))
-    clusters = next(
-        found for cell, found in cells if all(cell[key] == best[key] for key in ("encoder", "reducer", "clusterer"))
-    )
+    clusters = next(found for cell, found in cells if all(cell[key] == best[key] for key in table.KEY))
     # Where t-SNE is not run the map shows the first two dimensions of whichever reducer stands last.
     view = "tsne" if "tsne" in reducers else reducers[-1]
-    xy = np.load(REDUCED / best["encoder"] / f"{view}.npy", mmap_mode="r")[0, :, :2]
+    encoder = best["encoder"] if best["encoder"] in encoders else encoders[0]
+    xy = np.load(REDUCED / encoder / f"{view}.npy", mmap_mode="r")[0, :, :2]
     shown = {"label": clips["label"], "group": clips["group"], "cluster": pd.Series(clusters).astype(str)}
     for what, values in shown.items():
-        plots.clip_map(
-            xy, values.to_numpy(), f"{view} of {best['encoder']}, coloured by {what}", PLOTS / f"map_{what}.png"
-        )
+        title = f"{view} of {encoder}, coloured by {what}"
+        plots.clip_map(xy, values.to_numpy(), title, PLOTS / f"map_{what}.png")
+    name = " + ".join(best[part] for part in table.KEY)
     plots.confusion(clips["label"].to_numpy(), clusters, PLOTS / "confusion.png", name)
     # The rows travel inside the page of `dvc plots show`, so there are never more than it can draw.
     few = np.sort(np.random.default_rng(0).permutation(len(clips))[:PAGE_ROWS])
     plots.confusion_rows(clips["label"].to_numpy()[few], clusters[few]).to_csv(PLOTS / "confusion.csv", index=False)
     plots.bars(result, PLOTS / "bars.png")
-    plots.bars_rows(result).to_csv(PLOTS / "bars.csv", index=False)
-    stats = json.loads((LOGMEL / "stats.json").read_text())
+    stats = json.loads((LOGMEL / "stats.json").read_text(encoding="utf-8"))
     axes = {"hop_seconds": stats["hop_seconds"], "mel_hz": np.array(stats["mel_hz"])}
-    plots.examples(
-        np.load(LOGMEL / "logmel.npy", mmap_mode="r"), clips["label"].to_numpy(), PLOTS / "examples.png", **axes
-    )
+    logmel = np.load(LOGMEL / "logmel.npy", mmap_mode="r")
+    plots.examples(logmel, clips["label"].to_numpy(), PLOTS / "examples.png", **axes)
+
+
+def _draw_views(augment: Augment) -> None:
+    """Draw one clip under every op of training."""
+    clips = load(LOGMEL, CLIPS / "durations.npy")
+    # The middle clip: as good as any other, and the same one every time.
+    row = clips.n // 2
+    logmel = np.load(LOGMEL / "logmel.npy", mmap_mode="r")[row]
+    views(logmel, int(clips.frames[row]), clips.mean, clips.std, augment, PLOTS / "views.png")
 
 
 if __name__ == "__main__":

@@ -1,23 +1,23 @@
-"""The only reader of ``params.yaml``: each section is checked against the signature of what it configures.
+"""The only reader of ``params.yaml``: each section is checked against the class that it configures.
 
-A parameter is declared once, in the annotated signature of the class or function that uses it. ``Params.section``
-turns a section into keyword arguments, or stops with every mistake at once: file, key, rule, value, nearest name.
+A parameter is declared once, as a field of that class (``audioclust/parameters.py``). ``Params.section`` turns a
+section into keyword arguments, or stops with every mistake at once: file, key, rule, value, nearest name.
 """
 
-import difflib
-import inspect
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
+import own_source  # noqa: F401
 from audioclust import registry
+from audioclust.parameters import checked, choices, required, types
 
-SUPPLIED = {"random_state", "device", "augment"}  # what a class gets from its caller, never from the file
 LISTS = {
     "encoders": list[str],
     "pretexts": list[str],
@@ -25,9 +25,8 @@ LISTS = {
     "clusterers": Annotated[list[str], Field(min_length=1)],
     "seeds": Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1)],
 }
-METHODS = "methods"  # the mapping from a method to the encoder it starts from
-STAGE_SECTIONS = ("data", "logmel", "embed", "augment", "train", "reduce", "baseline", "evaluate")
-# What a list (or the mapping) names -> the folder of audioclust where its items are.
+METHODS = "methods"  # the mapping from a method to the encoder that it starts from, or null
+# What a list (or the mapping) names -> the room of audioclust where its items are.
 ITEMS = {
     "encoders": "encoders",
     "pretexts": "pretext",
@@ -35,10 +34,21 @@ ITEMS = {
     "clusterers": "clusterers",
     METHODS: "methods",
 }
+# A section of a stage -> the classes of audioclust that it configures; by name, as importing them takes seconds.
+STAGE_SECTIONS = {
+    "data": ("runs.prepare.Source", "runs.label.Label", "runs.prepare.Prepare"),
+    "logmel": ("clips.logmel.FrontEnd",),
+    "embed": ("runs.embed.Embed",),
+    "augment": ("views.augment.Augment",),
+    "train": ("runs.training.Train",),
+    "reduce": ("runs.reduce.Reduce",),
+    "baseline": ("runs.baseline.Baseline",),
+    "evaluate": ("runs.evaluate.Evaluate",),
+}
 
 
 class ParamsError(ValueError):
-    """What is wrong in the file, one line a mistake."""
+    """What is wrong in the file, one line per mistake."""
 
 
 class Params:
@@ -63,34 +73,43 @@ class Params:
 
     def items(self, key: str) -> list:
         """Return a top-level list (``encoders``, ``seeds``), checked for type, length and repetition."""
-        values, mistakes = self._validated({key: LISTS[key]}, {key: self[key]}, prefix="")
+        values, mistakes = checked({key: LISTS[key]}, {key: self[key]}, "", text=True)
         if not mistakes and len(set(values[key])) < len(values[key]):
             mistakes = [f"{key} = {self[key]}: names an item twice; every item may stand there once"]
-        self._stop(mistakes)
+        self.stop(mistakes)
         return values[key]
 
-    def methods(self) -> dict[str, str]:
-        """Return the deep methods that run, and the encoder of ``encoders`` or ``pretexts`` that each starts from."""
-        values, mistakes = self._validated({METHODS: dict[str, str]}, {METHODS: self[METHODS] or {}}, prefix="")
-        known = [*self.items("encoders"), *self.items("pretexts")]
-        for method, encoder in values.get(METHODS, {}).items():
-            if encoder not in known:
-                mistakes.append(f"{METHODS}.{method} = {encoder!r}: no encoder that runs{_choices(encoder, known)}")
-            elif encoder in self.items("encoders") and registry.get(METHODS, method).input == "logmel":
-                mistakes.append(
-                    f"{METHODS}.{method} = {encoder!r}: {method} goes on with the network of an encoder that is "
-                    f"trained here, one of pretexts{_choices(encoder, self.items('pretexts'))}"
-                )
-        self._stop(mistakes)
+    def methods(self) -> dict[str, str | None]:
+        """Return the deep methods that run, and the encoder that each starts from; None: from none."""
+        values, mistakes = checked({METHODS: dict[str, str | None]}, {METHODS: self[METHODS] or {}}, "", text=True)
+        self.stop(mistakes)
         return values[METHODS]
 
-    def section(self, name: str, *targets: Callable, supplied: tuple[str, ...] = (), **resolved: Any) -> dict[str, Any]:
-        """Check section ``name`` against the signatures of ``targets`` and return it as keyword arguments.
+    def check_starts(self) -> None:
+        """Check that each method can start from its encoder: importing the methods takes seconds."""
+        self.stop([mistake for start in self.methods().items() for mistake in self._start(*start)])
+
+    def _start(self, method: str, encoder: str | None) -> list[str]:
+        """Return what is wrong with the encoder that a method starts from."""
+        frozen, trained = self.items("encoders"), self.items("pretexts")
+        what, on_logmels = f"{METHODS}.{method} = {encoder!r}", registry.get(METHODS, method).input == "logmel"
+        if encoder is None:
+            return [] if on_logmels else [f"{what}: {method} clusters an embedding: name the encoder that gives it"]
+        if encoder not in [*frozen, *trained]:
+            return [f"{what}: no encoder that runs{choices(encoder, [*frozen, *trained])}"]
+        if on_logmels and encoder in frozen:
+            return [
+                f"{what}: {method} trains the network of an encoder further: name one of pretexts, or null to start "
+                f"from none{choices(encoder, trained)}"
+            ]
+        return []
+
+    def section(self, name: str, *kinds: type, **resolved: Any) -> dict[str, Any]:
+        """Check section ``name`` against the classes that it configures and return it as keyword arguments.
 
         Args:
             name: the section; a section that is empty in the file stands for all the defaults.
-            targets: the functions or classes whose parameters the section sets.
-            supplied: parameters that the caller hands over itself, not the file.
+            kinds: dataclasses whose parameters the section sets.
             resolved: what ``auto`` means here, e.g. ``k=9``.
 
         Raises:
@@ -100,80 +119,69 @@ class Params:
         raw = {} if raw is None else raw
         if not isinstance(raw, dict):
             raise ParamsError(f"{self.path}: {name} = {raw!r}: must be a section of keys and values")
-        types, required = _signature(targets, set(supplied))
-        mistakes = [f"{name}.{key}: unknown key{_choices(key, types)}" for key in raw if key not in types]
-        mistakes += [f"{name}.{key}: missing; it has no default" for key in required if key not in raw]
-        known = {key: value for key, value in raw.items() if key in types}
-        values, wrong = self._validated(types, known, prefix=f"{name}.")
-        self._stop(mistakes + wrong)
-        return {key: _resolve(name, key, value, resolved) for key, value in values.items()}
+        known = declared(*kinds)
+        mistakes = [f"{name}.{key}: unknown key{choices(key, known)}" for key in raw if key not in known]
+        needed = chain.from_iterable(required(kind) for kind in kinds)
+        mistakes += [f"{name}.{key}: missing; it has no default" for key in needed if key not in raw]
+        values, wrong = checked(known, {key: raw[key] for key in raw if key in known}, f"{name}.", text=True)
+        self.stop(mistakes + wrong)
+        return {key: resolved.get(key, value) if value == "auto" else value for key, value in values.items()}
 
     def _check_names(self) -> None:
         """Every top-level key is a list or a section of a stage or a registered file; lists name such files."""
         registered = {key: registry.names(folder) for key, folder in ITEMS.items()}
         datasets = registry.names("datasets")
         known = [*LISTS, METHODS, *STAGE_SECTIONS, *datasets, *chain.from_iterable(registered.values())]
-        mistakes = [f"{key}: unknown section{_choices(key, known)}" for key in self.content if key not in known]
+        mistakes = [f"{key}: unknown section{choices(key, known)}" for key in self.content if key not in known]
         for key, names in registered.items():
             items = self.content.get(key)
             for item in items if isinstance(items, list | dict) else []:
                 if item not in names:
-                    mistakes.append(f"{key}: {item!r} is no {key[:-1]}{_choices(item, names)}")
+                    mistakes.append(f"{key}: {item!r} is no {key[:-1]}{choices(item, names)}")
                 elif item not in self.content:
                     mistakes.append(f"{item}: its section is missing ({key} names it); `{item}: {{}}` will do")
         dataset = (self.content.get("data") or {}).get("dataset")
         if dataset not in datasets:
-            mistakes.append(f"data.dataset: {dataset!r} is no data set{_choices(dataset, datasets)}")
-        self._stop(mistakes)
+            mistakes.append(f"data.dataset: {dataset!r} is no data set{choices(dataset, datasets)}")
+        self.stop(mistakes)
 
-    def _validated(self, types: dict[str, Any], raw: dict[str, Any], prefix: str) -> tuple[dict[str, Any], list[str]]:
-        values, mistakes = {}, []
-        for key, value in raw.items():
-            try:
-                values[key] = TypeAdapter(types[key]).validate_python(value)
-                if isinstance(value, bool) and not isinstance(values[key], bool):
-                    mistakes.append(f"{prefix}{key} = {value!r}: must be a number, not true or false")
-            except ValidationError as error:
-                rules = dict.fromkeys(_rule(e) for e in error.errors())  # a union reports each of its members
-                mistakes.append(f"{prefix}{key} = {value!r}: {' or '.join(rules)}")
-        return values, mistakes
-
-    def _stop(self, mistakes: list[str]) -> None:
+    def stop(self, mistakes: list[str]) -> None:
+        """Raise ``ParamsError`` where there are mistakes."""
         if mistakes:
             raise ParamsError("\n".join(f"{self.path}: {mistake}" for mistake in mistakes))
 
 
+def part(section: dict[str, Any], kind: type) -> dict[str, Any]:
+    """Return those values of a section that configure ``kind``, where a section configures several classes."""
+    return {name: section[name] for name in types(kind) if name in section}
+
+
+def declared(*kinds: type) -> dict[str, Any]:
+    """Return name -> annotated type of all parameters; in every section ``k: auto`` is the number of classes."""
+    known = {name: kind for each in kinds for name, kind in types(each).items()}
+    return {name: kind | Literal["auto"] if name == "k" else kind for name, kind in known.items()}
+
+
+def _kind(name: str) -> type:
+    """Return the class ``audioclust.<name>``."""
+    module, _, attribute = name.rpartition(".")
+    return getattr(import_module(f"audioclust.{module}"), attribute)
+
+
 def check_all(params: Params) -> None:
     """Check every section that the run will use, so that a mistake for the last stage stops the first one."""
-    from audioclust.baseline import baseline
-    from audioclust.embed import embed
-    from audioclust.evaluate import evaluate
-    from audioclust.logmel import LogMel
-    from audioclust.nn.augment import Augment
-    from audioclust.prepare import prepare
-    from audioclust.reduce import reduce
-    from audioclust.train import Train
-
-    dataset = registry.module("datasets", params["data"]["dataset"])
-    sections: list[tuple[str, tuple[Callable, ...], tuple[str, ...]]] = [
-        ("data", (source, prepare), PREPARE_SUPPLIED),
-        (params["data"]["dataset"], dataset_targets(dataset), ("root",)),
-        ("logmel", (LogMel,), ()),
-        ("embed", (embed,), EMBED_SUPPLIED),
-        ("augment", (Augment,), ()),
-        ("train", (Train,), ()),
-        ("reduce", (reduce,), REDUCE_SUPPLIED),
-        ("baseline", (baseline,), BASELINE_SUPPLIED),
-        ("evaluate", (evaluate,), EVALUATE_SUPPLIED),
-    ]
+    dataset = params["data"]["dataset"]
+    sections = {name: tuple(map(_kind, kinds)) for name, kinds in STAGE_SECTIONS.items()}
+    sections[dataset] = (registry.get("datasets", dataset),)
+    params.check_starts()
     names = {key: params.items(key) for key in ITEMS if key != METHODS} | {METHODS: params.methods()}
-    sections += [(name, (registry.get(ITEMS[key], name),), ()) for key in ITEMS for name in names[key]]
+    sections |= {name: (registry.get(ITEMS[key], name),) for key in ITEMS for name in names[key]}
     mistakes = []
     if not names["encoders"] and not names["pretexts"]:
         mistakes.append(f"{params.path}: encoders and pretexts are both empty: name an encoder in one of them")
-    for name, targets, supplied in sections:
+    for name, kinds in sections.items():
         try:
-            params.section(name, *targets, supplied=supplied)
+            params.section(name, *kinds)
         except ParamsError as error:
             mistakes.append(str(error))
     params.items("seeds")
@@ -181,56 +189,11 @@ def check_all(params: Params) -> None:
         raise ParamsError("\n".join(mistakes))
 
 
-def check_clusters(params: Params, info: dict[str, Any]) -> None:
-    """Check the ``k`` of everything that runs against the clips at hand, before hours of training and not after them.
-
-    Args:
-        info: what ``prepare`` says of them, the numbers ``clips`` and ``classes``.
-
-    Raises:
-        ParamsError: ``auto`` where there are no classes, or more clusters than clips.
-    """
-    mistakes = []
-    for key, names in (("clusterers", params.items("clusterers")), (METHODS, params.methods())):
-        for name in names:
-            try:
-                k = params.section(name, registry.get(ITEMS[key], name), k=info["classes"]).get("k", 0)
-                if k > info["clips"]:
-                    mistakes.append(
-                        f"{params.path}: {name}.k = {k}: more clusters than the {info['clips']} clips; lower it"
-                    )
-            except ParamsError as error:
-                mistakes.append(str(error))
-    if mistakes:
-        raise ParamsError("\n".join(mistakes))
-
-
-PREPARE_SUPPLIED = ("recordings", "out", "scratch")
-EMBED_SUPPLIED = ("encoder", "source", "rate", "durations", "stats", "out", "section", "name")
-REDUCE_SUPPLIED = ("x", "reducer", "section", "seeds")
-BASELINE_SUPPLIED = ("spaces", "clusterer", "section", "seeds", "scratch")
-EVALUATE_SUPPLIED = ("clips", "cells", "embeddings", "seeds")
-
-
-def source(dataset: str, root: str = "data/raw") -> None:
-    """Declare the part of section ``data`` that says where the recordings are."""
-
-
-def dataset_targets(dataset: Any) -> tuple[Callable, ...]:
-    """Return the functions of a data set's file that its section configures."""
-    return tuple(getattr(dataset, f) for f in ("recordings", "download") if hasattr(dataset, f))
-
-
-def accepted(function: Callable, values: dict[str, Any]) -> dict[str, Any]:
-    """Return those of ``values`` that ``function`` takes: a section may serve two functions."""
-    return {key: value for key, value in values.items() if key in inspect.signature(function).parameters}
-
-
 def run(main: Callable[[], None]) -> None:
     """Run a stage's ``main`` so that a user's mistake ends in its message, not in a traceback."""
     try:
         main()
-    except (ParamsError, ValueError, FileNotFoundError, RuntimeError, MemoryError) as error:
+    except (ParamsError, ValueError, FileNotFoundError, ImportError, RuntimeError, MemoryError) as error:
         sys.exit(f"error: {error}")
 
 
@@ -244,42 +207,3 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ParamsError(f"{path}: must hold sections of keys and values, it holds {type(content).__name__}")
     return content
-
-
-def _signature(targets: tuple[Callable, ...], supplied: set[str]) -> tuple[dict[str, Any], list[str]]:
-    """Return the annotated types of all parameters of ``targets`` and those without a default."""
-    types, required = {}, []
-    for target in targets:
-        hints = get_type_hints(target.__init__ if isinstance(target, type) else target, include_extras=True)
-        for name, parameter in inspect.signature(target).parameters.items():
-            handed = isinstance(target, type) and parameter.kind is parameter.KEYWORD_ONLY and name in SUPPLIED
-            if name in supplied or handed:
-                continue
-            # In every section `k: auto` is the number of classes; the stage resolves it.
-            types[name] = hints[name] | Literal["auto"] if name == "k" else hints[name]
-            if parameter.default is inspect.Parameter.empty:
-                required.append(name)
-    return types, required
-
-
-def _resolve(section: str, key: str, value: Any, resolved: dict[str, Any]) -> Any:
-    if value != "auto" or key not in resolved:
-        return value
-    if not resolved[key]:
-        raise ParamsError(
-            f"{section}.{key} = auto: means the number of classes, and this data set has no labels; set a number, "
-            f"e.g. `dvc exp run -S {section}.{key}=8`"
-        )
-    return resolved[key]
-
-
-def _rule(error: dict[str, Any]) -> str:
-    """Turn one of pydantic's findings into a rule a person reads."""
-    where = "".join(f"[{part}] " for part in error["loc"] if isinstance(part, int))
-    return where + error["msg"].removeprefix("Input should be ").replace("a valid", "must be a valid", 1)
-
-
-def _choices(key: Any, known: Any) -> str:
-    near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f": choose one of {', '.join(sorted(known))}{hint}"

@@ -1,14 +1,16 @@
-"""What the tests of deep methods share: golden arrays, sounds that are easy to tell apart, and runs that are killed."""
+"""Shared by the tests of deep methods: golden arrays, sounds that are easy to tell apart, and runs that are killed."""
 
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 
-from audioclust.nn.training import Run
+from audioclust.training.loop import Epoch, Run
+
+FRONT_END = {"sample_rate": 16000, "n_fft": 1024, "hop": 160, "n_mels": 16, "f_min": 60.0, "f_max": 7800.0,
+             "mel_scale": "slaney", "clip_seconds": 0.24}  # fmt: skip
 
 
 def golden(file: str, case: str) -> dict[str, torch.Tensor]:
@@ -33,25 +35,23 @@ def sounds(n: int = 60, k: int = 3, bands: int = 16, seed: int = 0) -> tuple[np.
     return x.astype(np.float32), kinds
 
 
-def killed_until_it_ends(
-    fit: Callable[[Run], Any], module: ModuleType, folder: Path, monkeypatch: Any
-) -> tuple[Any, Run, int]:
-    """Fit, killed in every third epoch, by its call of ``module.progress``, and gone on with until it ends.
+def killed_until_it_ends(fit: Callable[[Run], Any], folder: Path, monkeypatch: Any) -> tuple[Any, Run, int]:
+    """Fit, killed at the end of every third epoch, before its checkpoint, and resumed until it ends.
 
     Returns what ``fit`` returns, its run, and how often an epoch ended.
     """
-    progress, calls = module.progress, []
+    means, calls = Epoch.means, []
 
-    def killed(*arguments):
+    def killed(epoch):
         calls.append(None)
         if len(calls) % 3 == 2:
             raise KeyboardInterrupt
-        return progress(*arguments)
+        return means(epoch)
 
-    monkeypatch.setattr(module, "progress", killed)
+    monkeypatch.setattr(Epoch, "means", killed)
     for _ in range(30):
         try:
-            run = Run(folder, every=0)
+            run = Run(folder, "key", every=0)
             return fit(run), run, len(calls)
         except KeyboardInterrupt:
             pass

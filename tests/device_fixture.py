@@ -1,10 +1,10 @@
-"""A device other than the CPU, for machines that have none: what lies on it can't be mixed with what does not.
+"""A simulated device other than the CPU, for machines without one: its tensors cannot be mixed with the CPU's.
 
-Tensors "on" it lie in ordinary memory and are computed by the CPU, but an operation that takes one of them and one of
-the CPU's fails, as it would on a GPU, and so does reading one as an array. What that shows: every tensor of a training
-is where it should be. Kernels, bfloat16 and speed it says nothing about.
+They are kept in ordinary memory and computed by the CPU, but an operation on one of them and one of the CPU's fails,
+as on a GPU, and so does reading one as an array. This tests that every tensor of a training is on the right device. It
+does not test kernels, bfloat16 or speed.
 
-The name of the device is "meta", the one kind for which torch needs no driver; no tensor without values is meant.
+The device is called "meta", the one kind for which torch needs no driver; these tensors do have values.
 """
 
 import contextlib
@@ -17,12 +17,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
 
-from audioclust.nn import saving
+from audioclust.training import saving
 
 DEVICE = "meta"
 aten = torch.ops.aten
 COPIES = {aten.copy_.default, aten._to_copy.default}
-# What is on the device takes indices of the CPU too: these are their second argument.
+# A tensor on the device accepts indices on the CPU too: these are the second argument.
 INDEXING = {aten.index.Tensor, aten.index_put_.default, aten.index_put.default, aten._index_put_impl_.default}
 
 
@@ -47,7 +47,7 @@ class There(torch.Tensor):
 
     __array__ = numpy
 
-    # What torch refuses for such a class, or takes for a tensor without values.
+    # Methods that torch refuses for such a class, or treats as those of a tensor without values.
 
     def tolist(self) -> list:
         return self.inner.tolist()
@@ -81,7 +81,7 @@ def _compute(func: Any, args: tuple, kwargs: dict) -> Any:
     out = func(*inside[0], **inside[1])
     if not ends_there:
         return out
-    # What an operation in place returns is the tensor that it was given.
+    # An operation in place returns the tensor that it was given.
     out = tree_map(lambda x: there.get(id(x), x), out)
     out = tree_map(lambda x: There(x) if type(x) is torch.Tensor else x, out)
     return return_and_correct_aliasing(func, args, kwargs, out) if there else out
@@ -89,7 +89,7 @@ def _compute(func: Any, args: tuple, kwargs: dict) -> Any:
 
 @contextlib.contextmanager
 def device() -> Iterator[str]:
-    """Give the name of the device, which is one until the end."""
+    """Yield the name of the device, which exists within this context."""
     with contextlib.ExitStack() as stack:
         for patch in (
             mock.patch.object(torch.cuda, "mem_get_info", lambda *_: (1 << 34, 1 << 34)),

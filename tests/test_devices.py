@@ -1,5 +1,5 @@
-"""Everything that is trained can be trained on another device than the CPU (fitted, resumed, saved, loaded, used) and
-in bfloat16, as it is on CUDA.
+"""Everything that is trained can be fitted, resumed, saved, loaded and used on another device than the CPU, and in
+bfloat16, as on CUDA.
 """
 
 import sys
@@ -11,27 +11,28 @@ from deep_fixture import sounds
 from device_fixture import device
 
 from audioclust import registry
-from audioclust.nn.augment import OPS, Augment
-from audioclust.nn.training import Run
+from audioclust.parameters import types
+from audioclust.training.loop import Run
+from audioclust.views.augment import OPS, Augment
 
-X, FRAMES = sounds(40)[0], np.full(40, 20)
+X, FRAMES = sounds(24)[0], np.full(24, 20)
 # Every switch of the cut, so that each of its branches runs on the device.
 VIEWS = {"width": 12, "pool": (2, 1), "trim": 2.0, "dynamics": 1.0, "centre": "band"}
-SMALL = {"channels": 4, "d": 16, "batch": 16, "epochs": 2}
+SMALL = {"channels": 4, "d": 16, "projection": 8, "hidden": 16, "queue": 12, "batch": 12, "epochs": 2}
 SELF = {"stage": "self", "heads": 2, "passes": 2, "views": 2}
 JOINT = {"stage": "joint", "neighbours": 2, "agreement": 0.5, "confidence": 0.3, "balance": 1.0, "joint_epochs": 2,
          "joint_batch": 4, "mu": 2}  # fmt: skip
 METHODS = [
     ("spice", SELF),
-    ("spice", SELF | {"finetune": True, "exclusive": True, "scale": "standardise"}),
-    ("spice", SELF | JOINT),
-    ("spice", SELF | JOINT | {"joint_start": "encoder", "joint_optimiser": "adam", "reliable": "updated"}),
+    ("spice", SELF | JOINT | {"scale": "standardise"}),
+    ("spice", SELF | JOINT | {"joint_start": "encoder"}),
     ("temi", {"heads": 4, "warmup_epochs": 1, "neighbours": 5, "scale": "standardise"}),
-    ("scan", {"stage": "cluster", "neighbours": 5, "heads": 2}),
+    ("scan", {"stage": "cluster", "update": "heads", "views": 2, "neighbours": 5, "heads": 2}),
     ("scan", {"stage": "selflabel", "neighbours": 5, "heads": 2, "threshold": 0.3, "selflabel_epochs": 2}),
-    ("deepcluster", {"n_init": 2, "start": "pretext"}),
-    ("deepcluster", {"channels": 4, "d": 16, "n_init": 2, "start": "scratch", "frontend": "decar"}),
-]
+    ("deepcluster", {"hidden": 16, "n_init": 2, "start": "pretext"}),
+    ("deepcluster", {"channels": 4, "d": 16, "hidden": 16, "n_init": 2, "frontend": "decar",
+                     "augment": Augment(**VIEWS)}),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -40,16 +41,27 @@ def there():
         yield name
 
 
-def fitted(name, there, tmp_path, **parameters):
-    augment = Augment(**VIEWS)
-    encoder = registry.get("pretext", "simclr")(**SMALL, augment=augment, device=there).fit(X, FRAMES)
-    embedding = encoder.transform(X, FRAMES)
-    model = registry.get("methods", name)
+def encoder(name, **parameters):
+    """Return an encoder with those of the small parameters that it has."""
+    kind = registry.get("pretext", name)
+    return kind(**{key: value for key, value in SMALL.items() if key in types(kind)} | parameters)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of an encoder trained on the CPU."""
+    folder = tmp_path_factory.mktemp("encoder")
+    encoder("simclr", augment=Augment(**VIEWS)).fit(X, frames=FRAMES).save(folder)
+    return folder
+
+
+def fitted(name, trained, there, tmp_path, **parameters):
+    start = registry.get("pretext", "simclr").load(trained, there)
+    embedding = start.transform(X, frames=FRAMES)
+    model = registry.get("methods", name)(3, epochs=2, batch=12, device=there, **parameters)
     x = X if model.input == "logmel" else embedding
-    more = {"augment": augment} if model.input == "logmel" else {}
     run = Run(tmp_path / "checkpoints", every=0)
-    model = model(3, epochs=2, batch=16, device=there, **parameters, **more)
-    return x, model.fit(x, FRAMES, encoder, embedding, run=run), run
+    return x, model.fit(x, frames=FRAMES, encoder=start, embedding=embedding, run=run), run
 
 
 def test_the_device_is_one(there):
@@ -69,46 +81,44 @@ def test_every_op_stays_on_the_device(there, length):
     x = torch.randn(5, 16, 24, device=there)
     frames = torch.tensor([24, 20, 9, 3, 1]).to(there)
     for op in OPS:
-        view = Augment(**VIEWS, length=length, strong=["crop", op]).strong(x, frames)
+        view = Augment(**VIEWS, length=length, strong=("crop", op)).strong_view(x, frames)
         assert view.device.type == there and view.isfinite().all()
 
 
 @pytest.mark.parametrize("backbone", ["audiontt", "grid", "resnet18"])
 def test_backbones_on_the_device(there, backbone):
-    encoder = registry.get("pretext", "simclr")(**SMALL | {"epochs": 1}, backbone=backbone, device=there)
-    assert np.isfinite(encoder.fit(X, FRAMES).transform(X, FRAMES)).all()
+    model = encoder("simclr", epochs=1, backbone=backbone, device=there)
+    assert np.isfinite(model.fit(X, frames=FRAMES).transform(X, frames=FRAMES)).all()
 
 
 @pytest.mark.parametrize("name", registry.names("pretext"))
 def test_encoders_on_the_device(there, tmp_path, name):
-    kind, augment = registry.get("pretext", name), Augment(**VIEWS)
-
     def fit(epochs, run):
-        more = {"epochs": epochs, "views": 2, "augment": augment, "device": there}
-        return kind(**SMALL | more).fit(X, FRAMES, run)
+        model = encoder(name, epochs=epochs, views=2, augment=Augment(**VIEWS), device=there)
+        return model.fit(X, frames=FRAMES, run=run)
 
     fit(1, Run(tmp_path, every=0))
     run = Run(tmp_path, every=0)
-    encoder = fit(2, run)  # goes on with the restored optimiser
+    model = fit(2, run)  # with the restored optimiser
     assert run.earlier > 0
-    embedding = encoder.transform(X, FRAMES)
+    embedding = model.transform(X, frames=FRAMES)
     assert isinstance(embedding, np.ndarray) and np.isfinite(embedding).all()
-    encoder.save(tmp_path / "saved")
-    np.testing.assert_array_equal(kind.load(tmp_path / "saved", there).transform(X, FRAMES), embedding)
-    on_the_cpu = kind.load(tmp_path / "saved").transform(X, FRAMES)
+    model.save(tmp_path / "saved")
+    np.testing.assert_array_equal(type(model).load(tmp_path / "saved", there).transform(X, frames=FRAMES), embedding)
+    on_the_cpu = type(model).load(tmp_path / "saved").transform(X, frames=FRAMES)
     assert on_the_cpu.shape == embedding.shape
 
 
 @pytest.mark.parametrize(("name", "parameters"), METHODS)
-def test_methods_on_the_device(there, tmp_path, name, parameters):
-    x, model, _ = fitted(name, there, tmp_path, **parameters)
-    assert isinstance(model.labels_, np.ndarray) and model.labels_.shape == (40,)
-    _, again, run = fitted(name, there, tmp_path, **parameters)
+def test_methods_on_the_device(trained, there, tmp_path, name, parameters):
+    x, model, _ = fitted(name, trained, there, tmp_path, **parameters)
+    assert isinstance(model.labels_, np.ndarray) and model.labels_.shape == (24,)
+    _, again, run = fitted(name, trained, there, tmp_path, **parameters)
     assert run.earlier > 0  # restored, not trained again
     np.testing.assert_array_equal(again.labels_, model.labels_)
     model.save(tmp_path / "saved")
     loaded = type(model).load(tmp_path / "saved", there)
-    np.testing.assert_array_equal(loaded.predict(x, FRAMES), model.predict(x, FRAMES))
+    np.testing.assert_array_equal(loaded.predict(x, frames=FRAMES), model.predict(x, frames=FRAMES))
 
 
 @pytest.fixture
@@ -132,13 +142,13 @@ def bfloat16(monkeypatch):
 
 @pytest.mark.parametrize("name", registry.names("pretext"))
 def test_encoders_in_bfloat16(bfloat16, name):
-    embedding = registry.get("pretext", name)(**SMALL, augment=Augment(**VIEWS)).fit(X, FRAMES).transform(X, FRAMES)
+    embedding = encoder(name, augment=Augment(**VIEWS)).fit(X, frames=FRAMES).transform(X, frames=FRAMES)
     assert embedding.dtype == np.float32 and np.isfinite(embedding).all()
     bits = embedding.view(np.uint32)
     assert not (bits & 0xFFFF).any()  # the last layer's output, so it was computed in bfloat16
 
 
 @pytest.mark.parametrize(("name", "parameters"), METHODS)
-def test_methods_in_bfloat16(bfloat16, tmp_path, name, parameters):
-    x, model, _ = fitted(name, "cpu", tmp_path, **parameters)
-    np.testing.assert_array_equal(model.predict(x, FRAMES), model.labels_)
+def test_methods_in_bfloat16(trained, bfloat16, tmp_path, name, parameters):
+    x, model, _ = fitted(name, trained, "cpu", tmp_path, **parameters)
+    np.testing.assert_array_equal(model.predict(x, frames=FRAMES), model.labels_)

@@ -34,7 +34,7 @@ def get(kind: str, name: str) -> type:
         if (
             isinstance(value, type)
             and attribute.replace("_", "").lower() == wanted
-            and value.__module__ == found.__name__
+            and value.__module__.startswith(found.__name__)
         ):
             return value
     raise ValueError(f"{found.__name__} defines no class named like its file ({name!r}, case and underscores aside)")

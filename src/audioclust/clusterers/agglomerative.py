@@ -4,42 +4,37 @@ Ward's distance needs only centroids and sizes, so the chain (Murtagh, 1983) is 
 operations; scikit-learn and scipy hold all n^2 / 2 distances.
 """
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import fastcluster
 import numba
 import numpy as np
-from pydantic import Field
+from sklearn.base import BaseEstimator, ClusterMixin
 
-from audioclust.checks import by_appearance, points
+from audioclust.parameters import Count, validate
+from audioclust.points.checks import by_appearance, points
 
 SUMS = {"reassoc", "contract", "nsz"}  # a sum over dimensions may be added up in lanes
 
 
-class Agglomerative:
-    """A tree of merges, cut into ``k`` clusters.
+@dataclass(repr=False, eq=False)
+class Agglomerative(ClusterMixin, BaseEstimator):
+    """A tree of merges, cut into ``k`` clusters."""
 
-    Args:
-        k: clusters.
-        linkage: ward, average, complete or single.
-    """
+    k: Count  # clusters
+    linkage: Literal["ward", "average", "complete", "single"] = "ward"  # distance between two clusters
 
     stochastic = False
-
-    def __init__(
-        self,
-        k: Annotated[int, Field(ge=1)],
-        linkage: Literal["ward", "average", "complete", "single"] = "ward",
-    ):
-        self.k, self.linkage = k, linkage
 
     def memory(self, n: int, d: int) -> int:
         """Return the estimated peak in bytes."""
         return n * d * 24 + n * 100 + (0 if self.linkage in ("ward", "single") else 4 * n * n)
 
-    def fit(self, x: np.ndarray, neighbours: object = None) -> "Agglomerative":
-        """Set ``labels_`` (n,) int32, numbered by first appearance."""
-        x = points(x, self.k).astype(np.float64)
+    def fit(self, X: np.ndarray, y: object = None, *, neighbours: object = None) -> "Agglomerative":
+        """Set ``labels_``."""
+        validate(self)
+        x = points(X, self.k, self).astype(np.float64)
         self.labels_, self.chosen_ = by_appearance(cut(self._merges(x), len(x), self.k)), {}
         return self
 

@@ -6,47 +6,44 @@ there; what is joined stays joined on the steps above. No list of pairs is kept:
 core has all its neighbours within eps among its min_samples - 2 nearest, so the neighbour graph settles the borders.
 """
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numba
 import numpy as np
-from pydantic import Field
+from sklearn.base import BaseEstimator, ClusterMixin
 
-from audioclust.checks import by_appearance, points
-from audioclust.neighbours import Neighbours
-from audioclust.selection import best_scale
+from audioclust.clusterers._selection import best_scale
+from audioclust.parameters import Count, Positive, validate
+from audioclust.points.checks import by_appearance, points
+from audioclust.points.neighbours import Neighbours
 
 LADDER = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 LOW = 8  # dimensions up to which a loop over pairs beats matrix products
 BLOCK = 1 << 20  # products held at a time
 
 
-class DBSCAN:
-    """Density clusters; noise is -1.
+@dataclass(repr=False, eq=False)
+class DBSCAN(ClusterMixin, BaseEstimator):
+    """Clusters are what is dense; the rest is noise."""
 
-    Args:
-        eps: radius; "auto" judges (``audioclust.selection``) the quantiles ``LADDER`` of the distance to the
-            ``min_samples``-th point, itself among them: at quantile q a share q of the points is dense.
-        min_samples: points within eps, the point itself among them, that make it a core point.
-    """
+    # "auto" judges (``_selection``) the quantiles ``LADDER`` of the distance to the ``min_samples``-th point, the point
+    # itself among them: at quantile q a share q of the points is dense.
+    eps: Positive | Literal["auto"] = "auto"  # radius
+    min_samples: Count = 5  # points within eps, the point itself among them, that make it a core point
 
     stochastic = False
-
-    def __init__(
-        self,
-        eps: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto",
-        min_samples: Annotated[int, Field(ge=1)] = 5,
-    ):
-        self.eps, self.min_samples = eps, min_samples
+    finds_noise = True
 
     @staticmethod
     def memory(n: int, d: int) -> int:
         """Return the estimated peak in bytes."""
         return n * (d * 24 + 4 * len(LADDER) + 200) + 8 * max(BLOCK, 16 * n)
 
-    def fit(self, x: np.ndarray, neighbours: Neighbours | None = None) -> "DBSCAN":
-        """Set ``labels_`` (n,) int32, -1 for noise, and the eps found in ``chosen_``."""
-        x = points(x).astype(np.float64)
+    def fit(self, X: np.ndarray, y: object = None, *, neighbours: Neighbours | None = None) -> "DBSCAN":
+        """Set ``labels_``, and in ``chosen_`` the eps that was found."""
+        validate(self)
+        x = points(X, model=self).astype(np.float64)
         x -= x.mean(axis=0)
         self.chosen_ = {}
         k = min(max(self.min_samples - 1, 1), len(x) - 1)

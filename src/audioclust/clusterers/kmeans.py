@@ -1,19 +1,20 @@
 """k-means (Lloyd, 1982) from greedy k-means++ (Arthur and Vassilvitskii, 2007), all restarts in one matrix product.
 
-The restarts share every pass over the data: one product of the points with the centres of all of them. After each few
+The restarts share every pass over the data: one product of the points with the centres of all of them. After every few
 passes the worse half of the restarts is dropped, and the last ones run to convergence. In many dimensions this race is
 run on the leading principal components, found by one round of random projection (Halko, Martinsson and Tropp, 2011),
 and the winner runs to convergence on the points themselves.
 """
 
-from typing import Annotated
+from dataclasses import KW_ONLY, dataclass
 
 import numba
 import numpy as np
-from pydantic import Field
 from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator, ClusterMixin
 
-from audioclust.checks import by_appearance, points
+from audioclust.parameters import Count, validate
+from audioclust.points.checks import by_appearance, points
 
 PASSES = 12  # Lloyd passes between two halvings of the restarts
 FINALISTS = 3  # restarts that are run to convergence
@@ -22,36 +23,27 @@ WIDE, SKETCH = 128, 64  # dimensions above which the race is run on principal co
 ROWS = 2048  # rows of a block: its products stay in the cache
 
 
-class KMeans:
-    """k-means; the input is compared in float32, after centring.
+@dataclass(repr=False, eq=False)
+class KMeans(ClusterMixin, BaseEstimator):
+    """k-means; the input is compared in float32, after centring."""
 
-    Args:
-        k: clusters.
-        n_init: restarts.
-        max_iter: passes at most, of the restart that wins.
-        random_state: seeds the restarts.
-    """
+    k: Count  # clusters
+    n_init: Count = 10  # restarts
+    max_iter: Count = 300  # passes at most, of the restart that wins
+    _: KW_ONLY
+    random_state: int = 0  # seeds the restarts
 
     stochastic = True
-
-    def __init__(
-        self,
-        k: Annotated[int, Field(ge=1)],
-        n_init: Annotated[int, Field(ge=1)] = 10,
-        max_iter: Annotated[int, Field(ge=1)] = 300,
-        *,
-        random_state: int = 0,
-    ):
-        self.k, self.n_init, self.max_iter, self.random_state = k, n_init, max_iter, random_state
 
     @staticmethod
     def memory(n: int, d: int) -> int:
         """Return the estimated peak in bytes."""
         return n * d * 8 + n * 200
 
-    def fit(self, x: np.ndarray, neighbours: object = None) -> "KMeans":
-        """Set ``labels_`` (n,) int32, ``centres_`` (k, d) in the order of the labels, and ``inertia_``."""
-        x = points(x, self.k)
+    def fit(self, X: np.ndarray, y: object = None, *, neighbours: object = None) -> "KMeans":
+        """Set ``labels_``, ``centres_`` (k, d) in the order of the labels, ``inertia_`` and ``n_iter_``."""
+        validate(self)
+        x = points(X, self.k, self)
         mean = x.mean(axis=0, dtype=np.float64)
         x = np.ascontiguousarray(x - mean, dtype=np.float32)
         rng = np.random.default_rng(self.random_state)
@@ -61,7 +53,7 @@ class KMeans:
             centres = _means(x, labels[:, 0], self.k)[None]
         else:
             centres = race(x, self.k, self.n_init, self.max_iter, rng)
-        centres, labels, inertia = converge(x, centres, self.max_iter)
+        centres, labels, inertia, self.n_iter_ = converge(x, centres, self.max_iter)
         self.labels_, self.inertia_ = by_appearance(labels[:, 0]), float(inertia[0])
         # In the order of the labels; a centre without points is left out.
         first = np.unique(self.labels_, return_index=True)[1]
@@ -90,18 +82,17 @@ def race(x: np.ndarray, k: int, restarts: int, max_iter: int, rng: np.random.Gen
     return min(ends, key=lambda end: end[2][0])[0]
 
 
-def converge(x: np.ndarray, centres: np.ndarray, max_iter: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Move centres (1, k, d) until they stand still; return them, the labels (n, 1) and the inertia (1,)."""
+def converge(x: np.ndarray, centres: np.ndarray, max_iter: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Move centres (1, k, d) until they stand still; return them, labels (n, 1), inertia (1,) and the passes made."""
     squares = _squares(x)
     stop = TOLERANCE * float(x.var(axis=0).mean())
-    for _ in range(max_iter):
+    passes, shift = 0, np.inf
+    while passes < max_iter and shift > stop:
         moved, _, _ = lloyd(x, squares, centres)
         shift = float(((moved - centres) ** 2).sum())
-        centres = moved
-        if shift <= stop:
-            break
+        centres, passes = moved, passes + 1
     _, labels, inertia = lloyd(x, squares, centres)
-    return centres, labels, inertia
+    return centres, labels, inertia, passes
 
 
 def _squares(x: np.ndarray) -> np.ndarray:
@@ -132,7 +123,7 @@ def plus_plus(x: np.ndarray, squares: np.ndarray, k: int, restarts: int, rng: np
 
 
 def _draw(nearest: np.ndarray, trials: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw ``trials`` rows a restart with probability proportional to ``nearest`` (n, restarts)."""
+    """Draw ``trials`` rows per restart with probability proportional to ``nearest`` (n, restarts)."""
     mass = np.cumsum(nearest, axis=0, dtype=np.float64)
     targets = rng.random((nearest.shape[1], trials)) * mass[-1][:, None]
     rows = [np.searchsorted(mass[:, r], targets[r], side="right") for r in range(nearest.shape[1])]

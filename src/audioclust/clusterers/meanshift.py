@@ -4,14 +4,16 @@ Every point is a seed, as in scikit-learn, whose labels this reproduces. scikit-
 Python and a tree; here a pass moves all of them, seeds that met are one from then on, and one that stands still stops.
 """
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numba
 import numpy as np
-from pydantic import Field
+from sklearn.base import BaseEstimator, ClusterMixin
 
-from audioclust.checks import by_appearance, points
-from audioclust.selection import best_scale
+from audioclust.clusterers._selection import best_scale
+from audioclust.parameters import Count, Positive, validate
+from audioclust.points.checks import by_appearance, points
 
 LADDER = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 SAMPLE = 1000  # points that the bandwidth is chosen on: both the distances and the trial runs are quadratic
@@ -19,39 +21,33 @@ LOW = 8  # dimensions up to which a loop over pairs beats matrix products
 BLOCK = 1 << 20  # products held at a time
 
 
-class MeanShift:
-    """Modes of the density under a flat kernel.
+@dataclass(repr=False, eq=False)
+class MeanShift(ClusterMixin, BaseEstimator):
+    """Modes of the density under a flat kernel."""
 
-    Args:
-        bandwidth: radius of the kernel; "auto" judges (``audioclust.selection``) on a sample the ``LADDER`` of
-            scikit-learn's estimate, the mean distance of a point to its (quantile * n)-th neighbour.
-        max_iter: moves of a seed at most.
-    """
+    # "auto" judges (``_selection``) on a sample the quantiles ``LADDER`` of scikit-learn's estimate, the mean distance
+    # of a point to its (quantile * n)-th neighbour.
+    bandwidth: Positive | Literal["auto"] = "auto"  # radius of the kernel
+    max_iter: Count = 300  # moves of a seed at most
 
     stochastic = False
-
-    def __init__(
-        self,
-        bandwidth: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto",
-        max_iter: Annotated[int, Field(ge=1)] = 300,
-    ):
-        self.bandwidth, self.max_iter = bandwidth, max_iter
 
     @staticmethod
     def memory(n: int, d: int) -> int:
         """Return the estimated peak in bytes."""
         return n * d * 48 + n * 100 + 8 * max(BLOCK, 16 * n)
 
-    def fit(self, x: np.ndarray, neighbours: object = None) -> "MeanShift":
-        """Set ``labels_`` (n,) int32, ``centres_`` (k, d) in their order and the bandwidth found in ``chosen_``."""
-        x = points(x).astype(np.float64)
+    def fit(self, X: np.ndarray, y: object = None, *, neighbours: object = None) -> "MeanShift":
+        """Set ``labels_``, ``centres_`` (k, d) in their order, ``n_iter_``, and in ``chosen_`` the bandwidth found."""
+        validate(self)
+        x = points(X, model=self).astype(np.float64)
         origin = x.mean(axis=0)
         x -= origin
         bandwidth, self.chosen_ = self.bandwidth, {}
         if bandwidth == "auto":
             bandwidth = _choose(x, self.max_iter)
             self.chosen_ = {"bandwidth": bandwidth}
-        centres = _modes(x, bandwidth, self.max_iter)
+        centres, self.n_iter_ = _modes(x, bandwidth, self.max_iter)
         nearest = _nearest(x, centres)
         self.labels_ = by_appearance(nearest)
         first = np.unique(self.labels_, return_index=True)[1]
@@ -67,15 +63,18 @@ def _choose(x: np.ndarray, max_iter: int) -> float:
     ranks = [min(max(int(q * len(sample)), 1), len(sample) - 1) for q in LADDER]
     # Rounded as the table shows it, so that the number in the table gives these labels again.
     ladder = [float(f"{distances[:, rank].mean():.6g}") for rank in ranks]
-    return best_scale(ladder, lambda value: _nearest(sample, _modes(sample, value, max_iter)), sample)
+    return best_scale(ladder, lambda value: _nearest(sample, _modes(sample, value, max_iter)[0]), sample)
 
 
-def _modes(x: np.ndarray, bandwidth: float, max_iter: int) -> np.ndarray:
-    """Return the modes (k, d), by falling number of points under the kernel; one within another's radius is dropped."""
-    means, counts = _shift(x, bandwidth, max_iter)
+def _modes(x: np.ndarray, bandwidth: float, max_iter: int) -> tuple[np.ndarray, int]:
+    """Return the modes (k, d), by falling number of points under the kernel, and the moves that the slowest seed took.
+
+    A mode within the radius of an earlier one is dropped.
+    """
+    means, counts, moves = _shift(x, bandwidth, max_iter)
     order = np.lexsort((*(means[:, j] for j in reversed(range(means.shape[1]))), counts))[::-1]
     means = means[order]
-    return means[_apart(means, bandwidth**2)]
+    return means[_apart(means, bandwidth**2)], moves
 
 
 @numba.njit(nogil=True, cache=True)
@@ -98,8 +97,8 @@ def _apart(means, radius):
     return rows[:count]
 
 
-def _shift(x: np.ndarray, bandwidth: float, max_iter: int) -> tuple[np.ndarray, np.ndarray]:
-    """Move every point until it moves by less than 1e-3 bandwidths; return distinct ends (m, d) and their counts."""
+def _shift(x: np.ndarray, bandwidth: float, max_iter: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Move every point until it moves by less than 1e-3 bandwidths; return distinct ends (m, d), counts and moves."""
     move = (_Pairs if x.shape[1] <= LOW else _Products)(x, bandwidth)
     active, done, weights = _distinct(x), [], []
     for step in range(max_iter + 1):
@@ -113,7 +112,7 @@ def _shift(x: np.ndarray, bandwidth: float, max_iter: int) -> tuple[np.ndarray, 
         if not len(active):
             break
     means, first = np.unique(np.concatenate(done), axis=0, return_index=True)
-    return means, np.concatenate(weights)[first]
+    return means, np.concatenate(weights)[first], step
 
 
 def _distinct(seeds: np.ndarray) -> np.ndarray:

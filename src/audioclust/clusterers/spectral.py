@@ -5,54 +5,47 @@ scikit-learn factorises the graph, which fills up in many dimensions; here the e
 What products alone would miss, the equal eigenvalues of a graph in several parts, is known beforehand and put in.
 """
 
-from typing import Annotated
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
-from pydantic import Field
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import LinearOperator, eigsh
+from sklearn.base import BaseEstimator, ClusterMixin
 
-from audioclust.checks import points
 from audioclust.clusterers.kmeans import KMeans
-from audioclust.neighbours import Neighbours
+from audioclust.parameters import Count, validate
+from audioclust.points.checks import points
+from audioclust.points.neighbours import Neighbours
 
 DENSE = 300  # points below which all eigenvectors are computed
 TOLERANCE = 1e-7  # of an eigenvalue, relative
 
 
-class Spectral:
-    """k-means on the leading eigenvectors of the random walk on a k-nearest-neighbour graph.
+@dataclass(repr=False, eq=False)
+class Spectral(ClusterMixin, BaseEstimator):
+    """k-means on the leading eigenvectors of the random walk on the graph of nearest neighbours."""
 
-    Args:
-        k: clusters.
-        n_neighbors: neighbours a point is linked to; the graph is made symmetric by averaging with its transpose.
-        random_state: seeds the eigensolver's start and k-means.
-    """
+    k: Count  # clusters
+    neighbours: Count = 10  # points that each point is linked to; the graph is then averaged with its transpose
+    _: KW_ONLY
+    random_state: int = 0  # seeds the eigensolver's start and k-means
 
     stochastic = True
 
-    def __init__(
-        self,
-        k: Annotated[int, Field(ge=1)],
-        n_neighbors: Annotated[int, Field(ge=1)] = 10,
-        *,
-        random_state: int = 0,
-    ):
-        self.k, self.n_neighbors, self.random_state = k, n_neighbors, random_state
-
     def memory(self, n: int, d: int) -> int:
         """Return the estimated peak in bytes: the sparse graph and the eigensolver's vectors."""
-        return n * (d * 16 + 64 * self.n_neighbors + 8 * _vectors(self.k) + 32 * self.k + 400)
+        return n * (d * 16 + 64 * self.neighbours + 8 * _vectors(self.k) + 32 * self.k + 400)
 
-    def fit(self, x: np.ndarray, neighbours: Neighbours | None = None) -> "Spectral":
-        """Set ``labels_`` (n,) int32."""
-        x = points(x, self.k)
+    def fit(self, X: np.ndarray, y: object = None, *, neighbours: Neighbours | None = None) -> "Spectral":
+        """Set ``labels_``."""
+        validate(self)
+        x = points(X, self.k, self)
         self.chosen_ = {}
         if np.ptp(x, axis=0).max() == 0 or len(x) < 3 or self.k == 1:
             self.labels_ = np.zeros(len(x), np.int32)  # one point, as often as it stands there
             return self
-        graph = connect(neighbours or Neighbours(x), min(self.n_neighbors, len(x) - 1))
+        graph = connect(neighbours or Neighbours(x), min(self.neighbours, len(x) - 1))
         embedding = embed(graph, self.k, self.random_state)
         self.labels_ = KMeans(self.k, random_state=self.random_state).fit(embedding).labels_
         return self

@@ -1,1 +1,9 @@
-"""One file a corpus: recordings(root, **section) -> DataFrame and, where it is public, download(root)."""
+"""One file per data set: ``tests/datasets`` holds every file here to this contract.
+
+- ``recordings(root)`` returns a table: ``path`` (POSIX, relative to ``root``), ``group``, a column per labelling; all
+  strings, sorted by path. It opens no recording, and checks the parameters first.
+- ``FileNotFoundError`` says what is missing below ``root`` and what to do.
+- ``download(root)``, of a public data set alone, fetches it into ``root``; what is there already is kept.
+- ``LABELS`` names the labellings, the usual one first; ``LICENSE``, ``CITATION``, ``URL``, checksums and sizes are
+  constants beside the class.
+"""

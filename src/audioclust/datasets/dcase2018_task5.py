@@ -1,9 +1,10 @@
-"""DCASE 2018 task 5 (from SINS): nine classes of domestic activity, 10 s, 16 kHz, four microphones a node.
+"""DCASE 2018 task 5 (from SINS): nine classes of domestic activity, 10 s, 16 kHz, four microphones per node.
 
 72,984 development clips: 18,246 moments, each heard by four nodes. Clips of one moment are near-duplicates, so one node
 is the default; a session is one continuous recording of one activity, and clusters follow it.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from audioclust import download as web
+from audioclust.datasets import _download as web
 from audioclust.datasets import _layout
+from audioclust.parameters import Natural, validate
 
 # Record 1217452 is superseded: its audio was replaced because of an error.
 URL = "https://zenodo.org/record/1247102/files/DCASE2018-task5-dev.{part}.zip"
@@ -41,37 +43,43 @@ CITATION = "G. Dekkers et al., The SINS database for detection of daily activiti
 LABELS = ("scene", "node")
 FOLDERS = ("DCASE2018-task5-dev",)
 
+Node = Annotated[int, Field(ge=1, le=7)]
 
-def recordings(
-    root: Path,
-    *,
-    nodes: Annotated[list[Annotated[int, Field(ge=1, le=7)]], Field(min_length=1)] = [1],  # noqa: B006
-    balance: Annotated[int, Field(ge=0)] = 0,
-) -> pd.DataFrame:
-    """Return path, group (the session), scene and node.
 
-    Args:
-        root: the corpus' folder, or the one that holds ``DCASE2018-task5-dev``.
-        nodes: the microphones' nodes that are listened to.
-        balance: at most so many clips a class, spread over its sessions; 0 for all.
+@dataclass
+class DCASE2018Task5:
+    """``root`` is the corpus' folder, or the one that holds ``DCASE2018-task5-dev``."""
 
-    Raises:
-        FileNotFoundError: ``root`` holds no such corpus.
-        ValueError: no clip is of these nodes.
-    """
-    folder = _layout.find(root, "meta.txt", FOLDERS, "dcase2018_task5")
-    meta = pd.read_csv(folder / "meta.txt", sep="\t", header=None, names=["file", "scene", "session"], dtype=str)
-    meta["node"] = meta["file"].str.extract(r"Node(\d)_", expand=False).fillna("")
-    meta = meta[meta["node"].isin([str(node) for node in nodes])].sort_values("file")
-    if not len(meta):
-        raise ValueError(f"dcase2018_task5.nodes = {nodes}: {folder / 'meta.txt'} lists no clip of these nodes")
-    if balance:
-        meta = meta.groupby("scene", group_keys=False)[list(meta.columns)].apply(lambda clips: _spread(clips, balance))
-    rows = [
-        {"path": _layout.relative(folder / row.file, root), "group": row.session, "scene": row.scene, "node": row.node}
-        for row in meta.itertuples()
-    ]
-    return _layout.table(rows, LABELS)
+    nodes: Annotated[tuple[Node, ...], Field(min_length=1)] = (1,)  # the microphones that are listened to
+    balance: Natural = 0  # clips per class at most, spread over its sessions; 0 for all
+
+    def recordings(self, root: Path) -> pd.DataFrame:
+        """Return path, group (the session), scene and node."""
+        validate(self)
+        folder = _layout.find(root, "meta.txt", FOLDERS, "dcase2018_task5")
+        meta = pd.read_csv(folder / "meta.txt", sep="\t", header=None, names=["file", "scene", "session"], dtype=str)
+        meta["node"] = meta["file"].str.extract(r"Node(\d)_", expand=False).fillna("")
+        meta = meta[meta["node"].isin([str(node) for node in self.nodes])].sort_values("file")
+        if not len(meta):
+            nodes = list(self.nodes)
+            raise ValueError(f"dcase2018_task5.nodes = {nodes}: {folder / 'meta.txt'} lists no clip of these nodes")
+        if self.balance:
+            scenes = meta.groupby("scene", group_keys=False)[list(meta.columns)]
+            meta = scenes.apply(lambda clips: _spread(clips, self.balance))
+        rows = [
+            {"path": _layout.relative(folder / r.file, root), "group": r.session, "scene": r.scene, "node": r.node}
+            for r in meta.itertuples()
+        ]
+        return _layout.table(rows, LABELS)
+
+    def download(self, root: Path) -> None:
+        """Fetch and unpack the 25 archives of the development set below ``root``; each one that is done is kept."""
+        archives = {part: root / f"DCASE2018-task5-dev.{part}.zip" for part in CHECKSUMS}
+        left = [part for part, archive in archives.items() if not web.is_unpacked(archive, root)]
+        audio = sum(part.startswith("audio") for part in left)
+        web.check_space(root, audio * UNPACKED // 23 + PART * bool(audio), "DCASE 2018 task 5")
+        for part in left:
+            web.fetch_and_unpack(URL.format(part=part), CHECKSUMS[part], archives[part], root, None)
 
 
 def _spread(clips: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -79,13 +87,3 @@ def _spread(clips: pd.DataFrame, count: int) -> pd.DataFrame:
     shuffled = clips.iloc[np.random.default_rng(0).permutation(len(clips))]
     turn = shuffled.groupby("session").cumcount()
     return shuffled.iloc[np.argsort(turn.to_numpy(), kind="stable")[:count]]
-
-
-def download(root: Path) -> None:
-    """Fetch and unpack the 25 archives of the development set below ``root``; each one that is done is kept."""
-    archives = {part: root / f"DCASE2018-task5-dev.{part}.zip" for part in CHECKSUMS}
-    left = [part for part, archive in archives.items() if not web.is_unpacked(archive, root)]
-    audio = sum(part.startswith("audio") for part in left)
-    web.check_space(root, audio * UNPACKED // 23 + PART * bool(audio), "DCASE 2018 task 5")
-    for part in left:
-        web.fetch_and_unpack(URL.format(part=part), CHECKSUMS[part], archives[part], root, None)

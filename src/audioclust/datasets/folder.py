@@ -7,12 +7,14 @@ of subfolders, else there are none. With a table, only the recordings that it li
 import os
 import posixpath
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
 from audioclust.datasets import _layout
+from audioclust.parameters import validate
 
 LICENSE = "the user's"
 CITATION = ""
@@ -21,40 +23,50 @@ ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au")
 TABLE = "labels.csv"
 
 
-def recordings(
-    root: Path, *, labels: Literal["auto", "subfolders", "csv", "none"] = "auto", csv: str | None = None
-) -> pd.DataFrame:
-    """Return path, group and label of every recording below ``root``.
+@dataclass
+class Folder:
+    """``root`` is the folder."""
 
-    Args:
-        root: the folder.
-        labels: where labels come from. "auto" takes the table where there is one, else the subfolders where recordings
-            lie in two or more, else none. A recording beside labelled subfolders has no label.
-        csv: the table, relative to ``root``; by default ``labels.csv`` if it is there.
+    # "auto" takes the table where there is one, else the subfolders where recordings lie in two or more, else none. A
+    # recording beside labelled subfolders has no label.
+    labels: Literal["auto", "subfolders", "csv", "none"] = "auto"  # where labels come from
+    csv: str | None = None  # the table, relative to the folder; None: ``labels.csv`` if it is there
 
-    Raises:
-        FileNotFoundError: no such folder, no recordings in it, no table, or the table lists files that are not there.
-        ValueError: the table lacks a column, lists a recording twice or one outside; or there are no subfolders.
-    """
-    if not root.is_dir():
-        raise FileNotFoundError(f"data.root = {root}: no such folder; set data.root to the folder of the recordings")
-    if labels == "csv" or (labels == "auto" and (csv is not None or (root / TABLE).is_file())):
-        return _layout.table(_listed(root, root / (csv or TABLE)), LABELS)
-    paths = list(_found(root))
-    if not paths:
-        raise FileNotFoundError(f"folder: no recordings below {root}; looked for {', '.join(ENDINGS)} in any case")
-    subfolders = {path.split("/")[0] for path in paths if "/" in path}
-    if labels == "subfolders" and not subfolders:
-        raise ValueError(f"folder.labels = subfolders: all recordings lie in {root} itself, none in a subfolder")
-    labelled = labels == "subfolders" or (labels == "auto" and len(subfolders) > 1)
-    rows = [
-        {"path": path, "group": "", "label": path.split("/")[0] if labelled and "/" in path else ""} for path in paths
-    ]
-    return _layout.table(rows, LABELS)
+    def recordings(self, root: Path) -> pd.DataFrame:
+        """Return path, group and label of every recording below ``root``.
+
+        Raises:
+            FileNotFoundError: no such folder, no recordings in it, no table, or the table lists files that are absent.
+            ValueError: the table lacks a column, lists a recording twice or one outside; or there are no subfolders.
+        """
+        validate(self)
+        if not root.is_dir():
+            raise FileNotFoundError(
+                f"data.root = {root}: no such folder; set data.root to the folder of the recordings"
+            )
+        named = self.csv is not None or (root / TABLE).is_file()
+        if self.labels == "csv" or (self.labels == "auto" and named):
+            return _layout.table(_listed(root, root / (self.csv or TABLE)), LABELS)
+        paths = list(_found(root))
+        if not paths:
+            raise FileNotFoundError(f"folder: no recordings below {root}; looked for {', '.join(ENDINGS)} in any case")
+        labelled = self._labelled(root, paths)
+        rows = [
+            {"path": path, "group": "", "label": path.split("/")[0] if labelled and "/" in path else ""}
+            for path in paths
+        ]
+        return _layout.table(rows, LABELS)
+
+    def _labelled(self, root: Path, paths: list[str]) -> bool:
+        """Tell whether subfolders are labels."""
+        subfolders = {path.split("/")[0] for path in paths if "/" in path}
+        if self.labels == "subfolders" and not subfolders:
+            raise ValueError(f"folder.labels = subfolders: all recordings lie in {root} itself, none in a subfolder")
+        return self.labels == "subfolders" or (self.labels == "auto" and len(subfolders) > 1)
 
 
 def _found(root: Path) -> Iterator[str]:
-    """Yield the recordings' paths below ``root``; os.walk asks the disk once a folder, not once a file."""
+    """Yield the recordings' paths below ``root``; os.walk asks the disk once per folder, not once per file."""
     for folder, below, files in os.walk(root):
         below[:] = [name for name in below if not name.startswith(".")]
         for name in files:
@@ -71,7 +83,7 @@ def _listed(root: Path, file: Path) -> list[dict[str, str]]:
         raise ValueError(f"{file}: the path {outside.iloc[0]!r} must be relative to {root} and below it")
     twice = table["path"][table["path"].duplicated()]
     if len(twice):
-        raise ValueError(f"{file}: lists {twice.iloc[0]!r} twice ({len(twice)} such rows); keep one row a recording")
+        raise ValueError(f"{file}: lists {twice.iloc[0]!r} twice ({len(twice)} such rows); keep one row per recording")
     absent = [path for path in table["path"] if not (root / path).is_file()]
     if absent:
         raise FileNotFoundError(

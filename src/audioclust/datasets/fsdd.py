@@ -5,13 +5,15 @@ embeddings of it group by speaker, hardly by digit: a hard test for label ``digi
 """
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from audioclust import download as web
+from audioclust.datasets import _download as web
 from audioclust.datasets import _layout
+from audioclust.parameters import validate
 
 URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.9.tar.gz"
 CHECKSUM = None  # an archive that GitHub packs when it is asked for: its bytes are not promised
@@ -24,31 +26,29 @@ NAME = re.compile(r"(\d)_([^_]+)_(\d+)")
 TEST_TAKES = 5
 
 
-def recordings(root: Path, *, split: Literal["all", "train", "test"] = "all") -> pd.DataFrame:
-    """Return path, group (the speaker), digit and speaker of every recording.
+@dataclass
+class FSDD:
+    """``root`` is the corpus' folder, or one that holds it."""
 
-    Args:
-        root: the corpus' folder, or one that holds it.
-        split: the official parts, by the number of the take.
+    split: Literal["all", "train", "test"] = "all"  # the official parts, by the number of the take
 
-    Raises:
-        FileNotFoundError: ``root`` holds no such corpus.
-    """
-    folder = _layout.find(root, "recordings", FOLDERS, "fsdd")
-    found = [(path, name) for path in folder.glob("recordings/*.wav") if (name := NAME.fullmatch(path.stem))]
-    if not found:
-        raise FileNotFoundError(
-            f"fsdd: no {{digit}}_{{speaker}}_{{take}}.wav in {folder / 'recordings'}; set data.root to the corpus' "
-            "folder, or to an empty one to fetch it into"
-        )
-    rows = [
-        {"path": _layout.relative(path, root), "group": name[2], "digit": name[1], "speaker": name[2]}
-        for path, name in found
-        if split == "all" or (int(name[3]) < TEST_TAKES) == (split == "test")
-    ]
-    return _layout.table(rows, LABELS)
+    def recordings(self, root: Path) -> pd.DataFrame:
+        """Return path, group (the speaker), digit and speaker of every recording."""
+        validate(self)
+        folder = _layout.find(root, "recordings", FOLDERS, "fsdd")
+        found = [(path, name) for path in folder.glob("recordings/*.wav") if (name := NAME.fullmatch(path.stem))]
+        if not found:
+            raise FileNotFoundError(
+                f"fsdd: no {{digit}}_{{speaker}}_{{take}}.wav in {folder / 'recordings'}; set data.root to the corpus' "
+                "folder, or to an empty one to fetch it into"
+            )
+        rows = [
+            {"path": _layout.relative(path, root), "group": name[2], "digit": name[1], "speaker": name[2]}
+            for path, name in found
+            if self.split == "all" or (int(name[3]) < TEST_TAKES) == (self.split == "test")
+        ]
+        return _layout.table(rows, LABELS)
 
-
-def download(root: Path) -> None:
-    """Fetch and unpack the corpus below ``root``."""
-    web.fetch_and_unpack(URL, CHECKSUM, root / "fsdd.tar.gz", root, SIZE)
+    def download(self, root: Path) -> None:
+        """Fetch and unpack the corpus below ``root``."""
+        web.fetch_and_unpack(URL, CHECKSUM, root / "fsdd.tar.gz", root, SIZE)

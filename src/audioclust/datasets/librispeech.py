@@ -1,4 +1,4 @@
-"""LibriSpeech: about 1,000 hours of read English by 2,484 readers, 16 kHz mono FLAC, one utterance a file.
+"""LibriSpeech: about 1,000 hours of read English by 2,484 readers, 16 kHz mono FLAC, one utterance per file.
 
 ``LibriSpeech/{subset}/{reader}/{chapter}/{reader}-{chapter}-{utterance}.flac``; the names alone are read, so a subset's
 folder, a flat one and one above several do as well. The readers' sex is taken from ``SPEAKERS.TXT`` where it lies in
@@ -6,14 +6,16 @@ the folder or up to three above it. No reader is in two subsets.
 """
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pandas as pd
 from pydantic import Field
 
-from audioclust import download as web
+from audioclust.datasets import _download as web
 from audioclust.datasets import _layout
+from audioclust.parameters import validate
 
 URL = "https://www.openslr.org/resources/12/{subset}.tar.gz"
 CHECKSUMS = {
@@ -46,36 +48,35 @@ Subset = Literal[
 Subsets = Annotated[list[Subset], Field(min_length=1)] | None
 
 
-def recordings(root: Path, *, subsets: Subsets = None) -> pd.DataFrame:
-    """Return path, group ("{reader}-{chapter}"), speaker and sex ("M", "F", "" unknown) of every utterance.
+@dataclass
+class LibriSpeech:
+    """``root`` is a subset's folder, or one above it."""
 
-    Args:
-        root: a subset's folder, or one above it.
-        subsets: those to take; by default all that lie below ``root``.
+    subsets: Subsets = None  # those to take; None: all that lie below ``root``
 
-    Raises:
-        FileNotFoundError: no file below ``root`` is named as LibriSpeech names them, or a subset is missing.
-    """
-    folders = [root] if subsets is None else [_subset(root, name) for name in sorted(set(subsets))]
-    sexes = _sexes(root)
-    rows = []
-    for path in (path for folder in folders for path in folder.rglob("*.flac")):
-        if name := NAME.fullmatch(path.stem):
-            speaker, chapter = name.groups()
-            row = {"path": _layout.relative(path, root), "group": f"{speaker}-{chapter}"}
-            rows.append(row | {"speaker": speaker, "sex": sexes.get(speaker, "")})
-    if not rows:
-        raise FileNotFoundError(
-            f"librispeech: no {{reader}}-{{chapter}}-{{utterance}}.flac below {root}; set data.root to the corpus' "
-            "folder, or to an empty one to fetch it into"
-        )
-    return _layout.table(rows, LABELS)
+    def recordings(self, root: Path) -> pd.DataFrame:
+        """Return path, group ("{reader}-{chapter}"), speaker and sex ("M", "F", "" unknown) of every utterance."""
+        validate(self)
+        folders = [root] if self.subsets is None else [_subset(root, name) for name in sorted(set(self.subsets))]
+        sexes = _sexes(root)
+        rows = []
+        for path in (path for folder in folders for path in folder.rglob("*.flac")):
+            if name := NAME.fullmatch(path.stem):
+                speaker, chapter = name.groups()
+                row = {"path": _layout.relative(path, root), "group": f"{speaker}-{chapter}"}
+                rows.append(row | {"speaker": speaker, "sex": sexes.get(speaker, "")})
+        if not rows:
+            raise FileNotFoundError(
+                f"librispeech: no {{reader}}-{{chapter}}-{{utterance}}.flac below {root}; set data.root to the corpus' "
+                "folder, or to an empty one to fetch it into"
+            )
+        return _layout.table(rows, LABELS)
 
-
-def download(root: Path, *, subsets: Subsets = None) -> None:
-    """Fetch and unpack ``subsets``, by default test-clean, below ``root``; those that are there are kept."""
-    for name in subsets or FETCHED:
-        web.fetch_and_unpack(URL.format(subset=name), CHECKSUMS[name], root / f"{name}.tar.gz", root, SIZES[name])
+    def download(self, root: Path) -> None:
+        """Fetch and unpack the subsets, by default test-clean, below ``root``; those that are there are kept."""
+        validate(self)
+        for name in self.subsets or FETCHED:
+            web.fetch_and_unpack(URL.format(subset=name), CHECKSUMS[name], root / f"{name}.tar.gz", root, SIZES[name])
 
 
 def _subset(root: Path, name: str) -> Path:

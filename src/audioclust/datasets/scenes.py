@@ -11,6 +11,7 @@ written first and says what the clips were rendered with; with other parameters 
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ import soundfile
 from joblib import Parallel, delayed
 from pydantic import Field
 
+from audioclust.parameters import Count, Natural, validate, values
 from audioclust.synthesis.recipes import RECIPES, clip
 from audioclust.synthesis.rooms import session
 from audioclust.synthesis.sources import RATE
@@ -38,81 +40,65 @@ VERSION = 2  # raise it whenever the sound of any clip changes: rendered folders
 SHARD = 50  # clips rendered by one job; fixed, so that the work is cut alike on every machine
 
 
-def download(
-    root: Path,
-    *,
-    clips_per_class: Annotated[int, Field(ge=1)] = 50,
-    seconds: Annotated[float, Field(ge=0.5, le=60)] = 4.0,
-    sessions: Annotated[int, Field(ge=1)] = 10,
-    seed: Annotated[int, Field(ge=0)] = 0,
-) -> None:
-    """Render the clips into ``root/scenes``; at once where they are all there, the rest where rendering was cut short.
+@dataclass
+class Scenes:
+    """The clips lie in ``root/scenes``."""
 
-    A clip depends on (class, index, seconds, sessions, seed) alone, not on ``clips_per_class``. Rendering runs on all
-    cores through joblib; the bytes do not depend on their number.
-    """
-    folder = Path(root) / "scenes"
-    parameters = _parameters(clips_per_class, seconds, sessions, seed)
-    table = _table(clips_per_class, sessions)
-    if _read_parameters(folder) != parameters:
-        _clear(folder)
-        _write_atomically(folder / "parameters.json", json.dumps(parameters, indent=1) + "\n")
-    missing = [row for row in table.itertuples() if not (Path(root) / row.path).is_file()]
-    if not missing and (folder / "manifest.csv").is_file():
-        return
-    shards = [missing[start : start + SHARD] for start in range(0, len(missing), SHARD)]
-    jobs = (delayed(_render)(Path(root), shard, seconds, seed) for shard in shards)
-    Parallel(n_jobs=max(1, min(len(shards), os.cpu_count() or 1)))(jobs)
-    _write_atomically(folder / "manifest.csv", table[["path", "scene", "session"]].to_csv(index=False))
+    clips_per_class: Count = 50
+    seconds: Annotated[float, Field(ge=0.5, le=60)] = 4.0  # length of a clip
+    sessions: Count = 10
+    seed: Natural = 0  # of every sound
 
+    def recordings(self, root: Path) -> pd.DataFrame:
+        """Return one row per clip, sorted by path: ``path`` (POSIX, relative to ``root``), ``group``, ``scene``.
 
-def recordings(
-    root: Path,
-    *,
-    clips_per_class: Annotated[int, Field(ge=1)] = 50,
-    seconds: Annotated[float, Field(ge=0.5, le=60)] = 4.0,
-    sessions: Annotated[int, Field(ge=1)] = 10,
-    seed: Annotated[int, Field(ge=0)] = 0,
-) -> pd.DataFrame:
-    """Return one row a clip, sorted by path: ``path`` (POSIX, relative to ``root``), ``group``, ``scene``.
+        Raises:
+            FileNotFoundError: the clips are not there, not complete, or were rendered with other parameters.
+        """
+        validate(self)
+        folder = Path(root) / "scenes"
+        manifest = folder / "manifest.csv"
+        way_out = "call Scenes(...).download(root) with the same parameters to render them"
+        if not manifest.is_file():
+            raise FileNotFoundError(f"no complete rendering of scenes: {manifest} does not exist; {way_out}")
+        wanted, found = self._parameters(), _read_parameters(folder)
+        if found != wanted:
+            raise FileNotFoundError(f"{folder} holds clips rendered with {found}, asked for were {wanted}; {way_out}")
+        table = pd.read_csv(manifest, dtype=str).rename(columns={"session": "group"})
+        lost = [path for path in table["path"] if not (Path(root) / path).is_file()]
+        if lost:
+            raise FileNotFoundError(
+                f"{len(lost)} clips listed in {manifest} are missing, the first is {lost[0]}; {way_out}"
+            )
+        return table[["path", "group", "scene"]]
 
-    ``FileNotFoundError`` where the clips are not there, not complete, or were rendered with other parameters.
-    """
-    folder = Path(root) / "scenes"
-    manifest = folder / "manifest.csv"
-    way_out = "call audioclust.datasets.scenes.download(root, ...) with the same parameters to render them"
-    if not manifest.is_file():
-        raise FileNotFoundError(f"no complete rendering of scenes: {manifest} does not exist; {way_out}")
-    wanted, found = _parameters(clips_per_class, seconds, sessions, seed), _read_parameters(folder)
-    if found != wanted:
-        raise FileNotFoundError(f"{folder} holds clips rendered with {found}, asked for were {wanted}; {way_out}")
-    table = pd.read_csv(manifest, dtype=str).rename(columns={"session": "group"})
-    lost = [path for path in table["path"] if not (Path(root) / path).is_file()]
-    if lost:
-        raise FileNotFoundError(
-            f"{len(lost)} clips listed in {manifest} are missing, the first is {lost[0]}; {way_out}"
-        )
-    return table[["path", "group", "scene"]]
+    def download(self, root: Path) -> None:
+        """Render the clips into ``root/scenes``: those that are not there yet.
 
+        A clip depends on (class, index, seconds, sessions, seed) alone, not on ``clips_per_class``. Rendering runs on
+        all cores through joblib; the bytes do not depend on their number.
+        """
+        validate(self)
+        root = Path(root)
+        folder, table = root / "scenes", _table(self.clips_per_class, self.sessions)
+        if _read_parameters(folder) != self._parameters():
+            _clear(folder)
+            _write_atomically(folder / "parameters.json", json.dumps(self._parameters(), indent=1) + "\n")
+        missing = [row for row in table.itertuples() if not (root / row.path).is_file()]
+        if not missing and (folder / "manifest.csv").is_file():
+            return
+        shards = [missing[start : start + SHARD] for start in range(0, len(missing), SHARD)]
+        jobs = (delayed(_render)(root, shard, self.seconds, self.seed) for shard in shards)
+        Parallel(n_jobs=max(1, min(len(shards), os.cpu_count() or 1)))(jobs)
+        _write_atomically(folder / "manifest.csv", table[["path", "scene", "session"]].to_csv(index=False))
 
-def _parameters(clips_per_class: int, seconds: float, sessions: int, seed: int) -> dict[str, float]:
-    """What a rendered folder depends on; the errors of the values are told here for callers without a stage."""
-    if clips_per_class < 1 or sessions < 1 or seed < 0 or not 0.5 <= seconds <= 60:
-        raise ValueError(
-            "scenes: clips_per_class and sessions must be at least 1, seed at least 0, seconds between 0.5 and 60; got "
-            f"clips_per_class={clips_per_class}, sessions={sessions}, seed={seed}, seconds={seconds}"
-        )
-    return {
-        "version": VERSION,
-        "clips_per_class": int(clips_per_class),
-        "seconds": float(seconds),
-        "sessions": int(sessions),
-        "seed": int(seed),
-    }
+    def _parameters(self) -> dict[str, float]:
+        """Return what a rendered folder depends on."""
+        return {"version": VERSION} | values(self) | {"seconds": float(self.seconds)}
 
 
 def _table(clips_per_class: int, sessions: int) -> pd.DataFrame:
-    """One row a clip, sorted by path: path, scene, session, number. Sessions take turns within every class."""
+    """One row per clip, sorted by path: path, scene, session, number. Sessions take turns within every class."""
     rows = [
         (f"scenes/{scene}/{scene}_{index:05d}.wav", scene, f"s{index % sessions:02d}", index)
         for scene in RECIPES
@@ -135,7 +121,7 @@ def _render(root: Path, rows: list, seconds: float, seed: int) -> None:
 
 
 def _read_parameters(folder: Path) -> dict | None:
-    """The parameters that the clips in ``folder`` were rendered with; None where there are none to read."""
+    """Return the parameters that the clips in ``folder`` were rendered with; None where there are none to read."""
     try:
         return json.loads((folder / "parameters.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):

@@ -3,14 +3,16 @@
 Version 1 has 64,721 clips of 30 words, version 2 105,829 of 35. ``_background_noise_`` holds no words and is skipped.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pandas as pd
 from pydantic import Field
 
-from audioclust import download as web
+from audioclust.datasets import _download as web
 from audioclust.datasets import _layout
+from audioclust.parameters import validate
 
 URL = "http://download.tensorflow.org/data/speech_commands_v0.0{version}.tar.gz"
 CHECKSUMS = {
@@ -23,39 +25,34 @@ CITATION = "P. Warden, Speech Commands: A Dataset for Limited-Vocabulary Speech 
 LABELS = ("word", "speaker")
 
 
-def recordings(
-    root: Path, *, version: Literal[1, 2] = 2, words: Annotated[list[str], Field(min_length=1)] | None = None
-) -> pd.DataFrame:
-    """Return path, group (the speaker), word and speaker of every clip.
+@dataclass
+class SpeechCommands:
+    """``root`` is the corpus' folder, of whatever version, or one that holds ``speech_commands_v0.0{version}``."""
 
-    Args:
-        root: the corpus' folder, or one that holds ``speech_commands_v0.0{version}``.
-        version: of the corpus; a ``root`` that is the corpus' folder itself is taken as it is.
-        words: those to take; by default all.
+    version: Literal[1, 2] = 2
+    words: Annotated[list[str], Field(min_length=1)] | None = None  # those to take; None: all
 
-    Raises:
-        FileNotFoundError: ``root`` holds no such corpus.
-        ValueError: one of ``words`` is not in it.
-    """
-    folder = _layout.find(root, "testing_list.txt", (f"speech_commands_v0.0{version}",), "speech_commands")
-    known = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(("_", ".")))
-    unknown = sorted(set(words or ()) - set(known))
-    if unknown:
-        raise ValueError(f"speech_commands.words: {unknown[0]!r} is not in {folder}; it has {', '.join(known)}")
-    rows = [
-        {
-            "path": _layout.relative(path, root),
-            "group": path.stem.split("_")[0],
-            "word": word,
-            "speaker": path.stem.split("_")[0],
-        }
-        for word in sorted(set(words or known))
-        for path in (folder / word).glob("*.wav")
-    ]
-    return _layout.table(rows, LABELS)
+    def recordings(self, root: Path) -> pd.DataFrame:
+        """Return path, group (the speaker), word and speaker of every clip."""
+        validate(self)
+        folder = _layout.find(root, "testing_list.txt", (f"speech_commands_v0.0{self.version}",), "speech_commands")
+        rows = []
+        for word in self._words(folder):
+            for path in (folder / word).glob("*.wav"):
+                speaker = path.stem.split("_")[0]
+                row = {"path": _layout.relative(path, root), "group": speaker}
+                rows.append(row | {"word": word, "speaker": speaker})
+        return _layout.table(rows, LABELS)
 
+    def _words(self, folder: Path) -> list[str]:
+        known = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(("_", ".")))
+        unknown = sorted(set(self.words or ()) - set(known))
+        if unknown:
+            raise ValueError(f"speech_commands.words: {unknown[0]!r} is not in {folder}; it has {', '.join(known)}")
+        return sorted(set(self.words or known))
 
-def download(root: Path, *, version: Literal[1, 2] = 2) -> None:
-    """Fetch and unpack one version into a folder below ``root``: its archive has none of its own."""
-    name = f"speech_commands_v0.0{version}"
-    web.fetch_and_unpack(URL.format(version=version), CHECKSUMS[version], root / f"{name}.tar.gz", root / name, SIZE)
+    def download(self, root: Path) -> None:
+        """Fetch and unpack one version into a folder below ``root``: its archive has none of its own."""
+        validate(self)
+        name, url = f"speech_commands_v0.0{self.version}", URL.format(version=self.version)
+        web.fetch_and_unpack(url, CHECKSUMS[self.version], root / f"{name}.tar.gz", root / name, SIZE)

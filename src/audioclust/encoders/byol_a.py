@@ -4,13 +4,15 @@ The weights are NTT's, for evaluation of the paper's method only, not to be redi
 authors' repository when they are first needed.
 """
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 
-from audioclust import weights as published
-from audioclust.nn.audiontt import build, embed
+from audioclust.encoders import _weights as published
+from audioclust.networks.audiontt import build, embed
+from audioclust.parameters import validate
 
 BASE = "https://github.com/nttcslab/byol-a/raw/master/"
 LICENCE = "NTT, evaluation only, no redistribution"
@@ -48,25 +50,18 @@ CHECKPOINTS = {
 }
 
 
+@dataclass(eq=False)
 class BYOLA:
-    """Log-mels (b, 64, t) in nats to embeddings (b, d), non-negative, maximum plus mean over time.
+    """Log-mels (b, 64, t) in nats to embeddings (b, d), non-negative, maximum plus mean over time."""
 
-    Args:
-        d: 512, 1024 or 2048 for version 1, 3072 for version 2.
-        weights: a checkpoint file; None takes the published one.
-
-    Raises:
-        RuntimeError: the weights are absent and unreachable, or of another network.
-    """
+    d: Literal[512, 1024, 2048, 3072] = 2048  # dimensions; 3072 is version 2, the others version 1
+    weights: str | None = None  # a checkpoint file; None: the published one
+    _: KW_ONLY
+    device: str = "cpu"
+    random_state: int = 0  # without effect
 
     sample_rate = 16000
     input = "logmel"
-
-    def __init__(
-        self, d: Literal[512, 1024, 2048, 3072] = 2048, weights: str | None = None, *, device: str = "cpu",
-        random_state: int = 0,
-    ):  # fmt: skip
-        self.d, self.weights, self.device, self.random_state = d, weights, device, random_state
 
     @property
     def dim(self) -> int:
@@ -74,7 +69,12 @@ class BYOLA:
         return self.d
 
     def prepare(self) -> None:
-        """Build the network and load its weights."""
+        """Build the network and load its weights.
+
+        Raises:
+            RuntimeError: the weights are absent and unreachable, or of another network.
+        """
+        validate(self)
         file = published.find(CHECKPOINTS[self.d], "byol_a", self.weights)
         with torch.device("meta"):
             network = build(self.d)

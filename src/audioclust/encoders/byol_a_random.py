@@ -1,25 +1,26 @@
-"""BYOL-A's network with random weights: the control that shows what the training brought."""
+"""BYOL-A's network with random weights: the control that shows what training adds."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 
-from audioclust.nn.audiontt import build, embed
+from audioclust.networks.audiontt import build, embed
+from audioclust.parameters import validate
 
 
+@dataclass(eq=False)
 class BYOLARandom:
-    """As ``byol_a``, initialised as PyTorch does by default, in evaluation mode.
+    """As ``byol_a``, initialised as PyTorch does by default, in evaluation mode."""
 
-    Args:
-        d: as in ``byol_a``.
-    """
+    d: Literal[512, 1024, 2048, 3072] = 512  # dimensions, as in ``byol_a``
+    _: KW_ONLY
+    device: str = "cpu"
+    random_state: int = 0  # seeds the weights
 
     sample_rate = 16000
     input = "logmel"
-
-    def __init__(self, d: Literal[512, 1024, 2048, 3072] = 512, *, device: str = "cpu", random_state: int = 0):
-        self.d, self.device, self.random_state = d, device, random_state
 
     @property
     def dim(self) -> int:
@@ -28,6 +29,7 @@ class BYOLARandom:
 
     def prepare(self) -> None:
         """Build the network under its own seed; the global generator is left as it was."""
+        validate(self)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.random_state)
             network = build(self.d)

@@ -1,37 +1,35 @@
 """Statistics of each band over time: the honest floor under every learned encoder."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
+from audioclust.parameters import validate
+
 STATISTICS = {"mean": np.mean, "std": np.std, "max": np.max}
 
+Statistics = tuple[Literal["mean", "std", "max"], ...]
 
+
+@dataclass(eq=False)
 class LogmelStats:
-    """Log-mels (b, mels, frames) to the chosen statistics of each band, (b, statistics * mels).
+    """Log-mels (b, mels, frames) to the chosen statistics of each band, (b, statistics * mels)."""
 
-    Args:
-        statistics: which, in this order.
-    """
+    statistics: Annotated[Statistics, Field(min_length=1)] = ("mean", "std", "max")  # per band, in this order
+    _: KW_ONLY
+    device: str = "cpu"  # without effect
+    random_state: int = 0  # without effect
 
     sample_rate = 16000
     input = "logmel"
     dim = None  # statistics x bands: the log-mels decide
     uses_torch = False
 
-    def __init__(
-        self,
-        statistics: Annotated[list[Literal["mean", "std", "max"]], Field(min_length=1)] = ["mean", "std", "max"],  # noqa: B006
-        *,
-        device: str = "cpu",
-        random_state: int = 0,
-    ):
-        self.statistics = statistics
-        self.device, self.random_state = device, random_state
-
     def prepare(self) -> None:
-        """There are no weights."""
+        """Check the parameters; there are no weights."""
+        validate(self)
 
     def normalise_with(self, mean: float, std: float) -> None:
         """One scale for all bands changes no clustering: the values stay in nats."""

@@ -1,9 +1,10 @@
 """PaSST-S (Koutini et al., Interspeech 2022, arXiv 2110.05069): an audio spectrogram transformer, 768 dimensions.
 
-Own network and front end, with the published checkpoint's parameter names; no timm. It wants 32 kHz: recordings that
-were sampled lower leave its upper bands empty, and that costs silently.
+Own network and front end, with the published checkpoint's parameter names; no timm. It needs 32 kHz: recordings
+sampled at a lower rate leave its upper bands empty, and its embeddings are worse without any warning.
 """
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,8 @@ import torch
 from torch import nn
 from torchaudio.compliance.kaldi import get_mel_banks
 
-from audioclust import weights as published
+from audioclust.encoders import _weights as published
+from audioclust.parameters import validate
 
 LICENCE = "Apache-2.0"
 RELEASES = "https://github.com/kkoutini/PaSST/releases/download/"
@@ -138,31 +140,30 @@ class Transformer(nn.Module):
         return (cls + dist) / 2
 
 
+@dataclass(eq=False)
 class PaSST:
     """Waveforms (b, samples) at 32 kHz to embeddings (b, 768).
 
     Up to 10 s in one pass; longer clips as the mean over windows of 10 s every 2.5 s, the ends reflected by 5 s.
-
-    Args:
-        stride: 10 (1,190 tokens for 10 s) or 16 (498 tokens, four times cheaper).
-        weights: a checkpoint file; None takes the published one.
-
-    Raises:
-        RuntimeError: the weights are absent and unreachable, or of another network.
-        ValueError: clips shorter than 0.15 s.
     """
+
+    stride: Literal[10, 16] = 10  # of the patches: 1,190 tokens for 10 s, or 498, four times cheaper
+    weights: str | None = None  # a checkpoint file; None: the published one
+    _: KW_ONLY
+    device: str = "cpu"
+    random_state: int = 0  # without effect
 
     sample_rate = RATE
     input = "waveform"
     dim = 768
 
-    def __init__(
-        self, stride: Literal[10, 16] = 10, weights: str | None = None, *, device: str = "cpu", random_state: int = 0
-    ):
-        self.stride, self.weights, self.device, self.random_state = stride, weights, device, random_state
-
     def prepare(self) -> None:
-        """Build the network and load its weights."""
+        """Build the network and load its weights.
+
+        Raises:
+            RuntimeError: the weights are absent and unreachable, or of another network.
+        """
+        validate(self)
         file = published.find(CHECKPOINTS[self.stride], "passt", self.weights)
         with torch.device("meta"):
             network = Transformer(stride=self.stride, frames=998)
@@ -171,7 +172,11 @@ class PaSST:
         self.front_end_ = FrontEnd().to(self.device)
 
     def __call__(self, x: np.ndarray, durations: np.ndarray | None = None) -> np.ndarray:
-        """Return (b, 768) float32."""
+        """Return (b, 768) float32.
+
+        Raises:
+            ValueError: clips shorter than 0.15 s.
+        """
         if x.shape[1] < SHORTEST:
             raise ValueError(f"clips of {x.shape[1] / RATE:.3f} s: PaSST needs at least 0.15 s (data.clip_seconds)")
         wave = torch.from_numpy(np.asarray(x, dtype=np.float32)).to(self.device)

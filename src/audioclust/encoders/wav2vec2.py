@@ -4,6 +4,7 @@ The mean over the frames of one transformer layer. The first convolution's group
 changes a whole embedding: every clip is cut to its own length, and only clips of one length share a batch.
 """
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Annotated
 
 import numpy as np
@@ -11,7 +12,8 @@ import torch
 from pydantic import Field
 from torchaudio.models import Wav2Vec2Model, wav2vec2_base
 
-from audioclust import weights as published
+from audioclust.encoders import _weights as published
+from audioclust.parameters import validate
 
 CHECKPOINT = published.Checkpoint(
     "wav2vec2_fairseq_base_ls960.pth",
@@ -22,33 +24,28 @@ CHECKPOINT = published.Checkpoint(
 SHORTEST = 400  # samples: the receptive field of one frame
 
 
+@dataclass(eq=False)
 class Wav2Vec2:
-    """Waveforms (b, samples) at 16 kHz to embeddings (b, 768); the base model takes them as they are, not normalised.
+    """Waveforms (b, samples) at 16 kHz to embeddings (b, 768); the base model takes them without normalisation."""
 
-    Args:
-        layer: which of the 12 transformer layers; middle ones hold more of phonemes and speakers than the last.
-        weights: a checkpoint file; None takes the published one.
-
-    Raises:
-        RuntimeError: the weights are absent and unreachable, or of another network.
-    """
+    # Middle layers hold more of phonemes and speakers than the last.
+    layer: Annotated[int, Field(ge=1, le=12)] = 12  # which of the 12 transformer layers
+    weights: str | None = None  # a checkpoint file; None: the published one
+    _: KW_ONLY
+    device: str = "cpu"
+    random_state: int = 0  # without effect
 
     sample_rate = 16000
     input = "waveform"
     dim = 768
 
-    def __init__(
-        self,
-        layer: Annotated[int, Field(ge=1, le=12)] = 12,
-        weights: str | None = None,
-        *,
-        device: str = "cpu",
-        random_state: int = 0,
-    ):
-        self.layer, self.weights, self.device, self.random_state = layer, weights, device, random_state
-
     def prepare(self) -> None:
-        """Build the network and load its weights."""
+        """Build the network and load its weights.
+
+        Raises:
+            RuntimeError: the weights are absent and unreachable, or of another network.
+        """
+        validate(self)
         file = published.find(CHECKPOINT, "wav2vec2", self.weights)
         with torch.device("meta"):
             network = wav2vec2_base()

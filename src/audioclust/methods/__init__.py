@@ -1,1 +1,1 @@
-"""Deep clustering methods: one paper a file, a class whose fit(x) leaves labels_."""
+"""Deep clustering methods: one paper per file or folder, a class whose ``fit`` sets ``labels_``."""

@@ -1,11 +1,11 @@
 """SCAN (Van Gansbeke et al., ECCV 2020, arXiv 2005.12320): semantic clustering by adopting nearest neighbours.
 
 Step 1 is an encoder trained without labels and each clip's nearest neighbours in its embedding. Step 2 trains heads to
-put a clip and a neighbour into the same cluster (``scan_loss``), the best of which is chosen without labels
-(``criterion``). Step 3 is self-labelling: what the network is sure of is the label of a changed view of the same clip
-(``selflabel_loss``). As the official code has it, one neighbour is drawn in each step, a clip counts among its own
-neighbours, the entropy is that of the clips alone, and the view that gives labels is not changed at all; its neighbours
-are searched after SimCLR's projection, these in the embedding.
+put a clip and a neighbour into the same cluster (``scan_loss``); the best head is chosen without labels
+(``criterion``). Step 3 is self-labelling: if the network is sure of a clip, its cluster is the label of a strong view
+of the same clip (``selflabel_loss``). As in the official code, one neighbour is drawn in each step, a clip is among its
+own neighbours, the entropy is that of the clips without their neighbours, and labels come from original views. Unlike
+there, neighbours are searched in the embedding, not after SimCLR's projection.
 
 Shapes: n clips, b of a batch, f mels, t frames, d dims, k clusters, h heads, m neighbours with the clip itself.
 """
@@ -13,6 +13,7 @@ Shapes: n clips, b of a batch, f mels, t frames, d dims, k clusters, h heads, m 
 import copy
 import math
 import warnings
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,21 +22,26 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from audioclust.nn import backbones, saving
-from audioclust.nn.assignment import progress
-from audioclust.nn.augment import Augment
-from audioclust.nn.clips import Clips
-from audioclust.nn.heads import Linears
-from audioclust.nn.neighbours import cosine_neighbours
-from audioclust.nn.starting import alike, from_encoder
-from audioclust.nn.training import Epoch, Run, autocast, batches, epochs, memory_hint, seeded
-from audioclust.nn.views import Frozen, Trained, Views, embed, embed_views
+from audioclust.devices import autocast, memory_hint, seeded
+from audioclust.methods._start import embedding_of, enough_clips, initialise
+from audioclust.networks import backbones
+from audioclust.networks.heads import Linears
+from audioclust.parameters import Count, Natural, NonNegative, Positive, Probability, validate
+from audioclust.points.cosine import cosine_neighbours
+from audioclust.pretext._encoder import alike
 from audioclust.pretext.simclr import SimCLR
+from audioclust.training import saving
+from audioclust.training.loop import Epoch, Run, batches, epochs
+from audioclust.training.monitors import progress
+from audioclust.views.augment import Augment
+from audioclust.views.clips import Clips
+from audioclust.views.embedded import Frozen, Trained, Views, embed, embed_views
 
 FLOOR = 1e-8  # of a cluster's mean probability, so that its logarithm is finite
-JUDGED = 5  # nearest neighbours that ``criterion`` looks at, and the clip itself
+JUDGED = 5  # nearest neighbours in ``criterion``, besides the clip itself
 
 # Step 1: neighbours
 
@@ -52,7 +58,7 @@ def mine(embedding: Tensor, count: int) -> Tensor:
 
 
 def disagreement(one: Tensor, other: Tensor) -> Tensor:
-    """Return -log <p, q> (...) of log-probabilities (..., k): 0 where both are sure of the same cluster."""
+    """Return -log <p, q> (...) of log-probabilities (..., k): 0 where both are certain of the same cluster."""
     return -(one + other).logsumexp(-1)
 
 
@@ -65,8 +71,8 @@ def mean_entropy(log_probs: Tensor) -> Tensor:
 def scan_loss(anchors: Tensor, neighbours: Tensor, weight: float = 5.0) -> tuple[Tensor, Tensor, Tensor]:
     """Return loss, consistency and entropy of each head, (h,) each: Eq. 2, consistency - weight * entropy.
 
-    The entropy keeps the clips out of one cluster. In logarithms nothing underflows, so that the official code's limit
-    of 100 on a pair is not needed.
+    The entropy prevents a collapse into one cluster. In logarithms nothing underflows, so that the official code's
+    limit of 100 per pair is not needed.
 
     Args:
         anchors: logits (h, b, k) of clips.
@@ -80,7 +86,7 @@ def scan_loss(anchors: Tensor, neighbours: Tensor, weight: float = 5.0) -> tuple
 
 @torch.no_grad()
 def criterion(logits: Tensor, neighbours: Tensor) -> Tensor:
-    """Return what a head is judged by (h,): the loss of all pairs with an entropy weight of 1, at best -log k.
+    """Return the value (h,) by which heads are compared: the loss of all pairs, entropy weight 1; at best -log k.
 
     Args:
         logits: (h, n, k).
@@ -95,13 +101,13 @@ def criterion(logits: Tensor, neighbours: Tensor) -> Tensor:
 
 
 def selflabel_loss(weak: Tensor, strong: Tensor, threshold: float, balance: bool = True) -> tuple[Tensor, Tensor]:
-    """Return the cross-entropy on the labels that ``weak`` is sure of, 0 where there are none, and how many (k,) each.
+    """Return the cross-entropy on the labels of ``weak``, 0 where none is sure, and the labels per cluster (k,).
 
     Args:
-        weak: logits (b, k) that give the labels; they get no gradient.
+        weak: logits (b, k) that give the labels, without gradient.
         strong: logits (b, k) of other views of the same clips.
-        threshold: a label counts where its probability is larger.
-        balance: the mean is over the clusters that occur, each with the mean of its clips; else over the clips.
+        threshold: a label is used if its probability is larger.
+        balance: average over the clips of each cluster first, then over the clusters that occur; else over the clips.
     """
     confidence, labels = weak.detach().softmax(1).max(1)
     weights = (confidence > threshold).to(strong.dtype)
@@ -112,92 +118,74 @@ def selflabel_loss(weak: Tensor, strong: Tensor, threshold: float, balance: bool
     return (weights * losses).sum() / weights.sum().clamp_min(1), sizes
 
 
+@dataclass(repr=False, eq=False)
 class SCAN(ClusterMixin, BaseEstimator):
-    """SCAN on log-mels, from an encoder trained without labels; the defaults are the official ones for CIFAR-10.
+    """SCAN on log-mels, initialised from an encoder trained without labels; the official defaults for CIFAR-10."""
 
-    Args:
-        k: clusters.
-        stage: where it ends: "cluster" with step 2, "selflabel" with step 3.
-        update: what step 2 trains: "all" the encoder and the heads, "heads" those alone, on ``views`` strong views
-            a clip that are embedded once. The heads alone bear a larger ``lr`` (1e-3).
-        neighbours: of a clip by cosine similarity, one of which, or the clip itself, is drawn in each step. At most
-            n / k - 1 (``neighbours_``): more are not in a cluster of mean size.
-        heads: linear, trained side by side.
-        entropy: weight of the entropy; lower it where clusters are of unequal size.
-        epochs: of step 2; the weights and the head with the smallest ``criterion`` of all epochs are kept.
-        batch: clips of a step. Below about 5 k the entropy of a batch says little.
-        lr, weight_decay: of Adam; the decay that of step 3 too.
-        norm: whether batch normalisation and dropout stand still while the encoder is trained ("eval") or not
-            ("train").
-        views, refresh: of "heads": views a clip, and epochs after which other ones are embedded (0: never).
-        threshold: probability above which step 3 takes the most probable cluster for a label.
-        balance: whether in step 3 the clusters of a batch count alike.
-        selflabel_epochs, selflabel_batch, selflabel_lr: of step 3, which trains the whole network.
-        augment: of the views; None: that which the encoder was trained with.
-        device: "cpu" or "cuda".
-        random_state: seeds everything.
-    """
+    k: Annotated[int, Field(ge=2)]  # clusters
+    stage: Literal["cluster", "selflabel"] = "selflabel"  # where it ends: with step 2, or 3
+    # Step 2: clustering
+    # all: train encoder and heads; heads: the heads alone, on `views` strong views per clip that are embedded once.
+    # The heads alone tolerate a larger `lr` (1e-3)
+    update: Literal["all", "heads"] = "all"
+    # Per clip, by cosine similarity; one of them, or the clip itself, is drawn in each step. At most n / k - 1
+    # (`neighbours_`): more are not in a cluster of mean size
+    neighbours: Natural = 20
+    heads: Count = 1  # linear, trained side by side
+    entropy: NonNegative = 5.0  # weight of the entropy; lower it where clusters are of unequal size
+    # Passes over the clips; the weights and the head with the smallest `criterion` of all epochs are kept
+    epochs: Count = 50
+    batch: Annotated[int, Field(ge=2)] = 128  # clips per step; below about 5 k the entropy of a batch says little
+    lr: Positive = 1e-4  # of Adam
+    weight_decay: NonNegative = 1e-4  # of Adam, in step 3 too
+    # Mode of batch normalisation and dropout while the encoder is trained, in step 3 too
+    norm: Literal["train", "eval"] = "train"
+    views: Count = 10  # of update = heads: strong views per clip
+    refresh: Natural = 0  # of update = heads: epochs after which other views are embedded; 0: never
+    # Step 3: self-labelling, of the whole network
+    threshold: Probability = 0.99  # a clip is labelled with its most probable cluster if the probability is larger
+    balance: bool = True  # whether all clusters of a batch have the same weight
+    selflabel_epochs: Count = 200  # passes over the clips
+    selflabel_batch: Annotated[int, Field(ge=2)] = 1000  # clips per step
+    selflabel_lr: Positive = 1e-4  # of Adam
+    _: KW_ONLY
+    augment: Augment | None = None  # makes the views; None: the encoder's
+    device: str = "cpu"  # or "cuda"
+    random_state: int = 0  # seeds everything
 
     input = "logmel"
-    stochastic = True
-
-    def __init__(
-        self,
-        k: Annotated[int, Field(ge=2)],
-        stage: Literal["cluster", "selflabel"] = "selflabel",
-        update: Literal["all", "heads"] = "all",
-        neighbours: Annotated[int, Field(ge=0)] = 20,
-        heads: Annotated[int, Field(ge=1)] = 1,
-        entropy: Annotated[float, Field(ge=0)] = 5.0,
-        epochs: Annotated[int, Field(ge=1)] = 50,
-        batch: Annotated[int, Field(ge=2)] = 128,
-        lr: Annotated[float, Field(gt=0)] = 1e-4,
-        weight_decay: Annotated[float, Field(ge=0)] = 1e-4,
-        norm: Literal["train", "eval"] = "train",
-        views: Annotated[int, Field(ge=1)] = 10,
-        refresh: Annotated[int, Field(ge=0)] = 0,
-        threshold: Annotated[float, Field(ge=0, lt=1)] = 0.99,
-        balance: bool = True,
-        selflabel_epochs: Annotated[int, Field(ge=1)] = 200,
-        selflabel_batch: Annotated[int, Field(ge=2)] = 1000,
-        selflabel_lr: Annotated[float, Field(gt=0)] = 1e-4,
-        *,
-        augment: Augment | None = None,
-        device: str = "cpu",
-        random_state: int = 0,
-    ):
-        self.k, self.stage, self.update, self.neighbours, self.heads = k, stage, update, neighbours, heads
-        self.entropy, self.epochs, self.batch, self.lr, self.weight_decay = entropy, epochs, batch, lr, weight_decay
-        self.norm, self.views, self.refresh, self.threshold, self.balance = norm, views, refresh, threshold, balance
-        self.selflabel_epochs, self.selflabel_batch = selflabel_epochs, selflabel_batch
-        self.selflabel_lr = selflabel_lr
-        self.augment, self.device, self.random_state = augment, device, random_state
 
     def fit(
         self,
-        x: Any,
+        X: Any,
+        y: Any = None,
+        *,
         frames: np.ndarray | None = None,
         encoder: Any = None,
         embedding: np.ndarray | None = None,
         run: Run | None = None,
     ) -> "SCAN":
-        """Set ``proba_`` (n, k) float32, ``labels_`` (n,) int32, their columns, and ``network_``.
+        """Set ``proba_`` (n, k) float32, ``labels_`` (n,) int32, its largest columns, and ``network_``.
 
         Args:
-            x: log-mels (n, f, t) in nats, or ``Clips``.
-            frames: (n,) frames of signal.
-            encoder: a fitted pretext, whose network is copied; None trains a SimCLR with its defaults first.
-            embedding: (n, d) that it gives for the clips; computed where it is not given.
-            run: for curves and checkpoints.
+            X: log-mels (n, f, t) in nats, or ``Clips``.
+            y: ignored.
+            frames: (n,) frames of signal; None: all.
+            encoder: a fitted pretext, whose network is copied; None: a SimCLR with its defaults is trained first.
+            embedding: (n, d) of the clips by the encoder; None: it is computed.
+            run: keeps curves and checkpoints.
 
         Raises:
-            ValueError: fewer clips than clusters, a clip that is not finite, an encoder of other bands, or an embedding
-                that is not the encoder's of these clips.
+            ValueError: a wrong parameter, fewer clips than clusters, a clip that is not finite, an encoder of other
+                bands or of another front end, or an embedding that is not the encoder's of these clips.
         """
+        validate(self)
+        clips = enough_clips(X, frames, self.device, self.k)
         if encoder is None:
             encoder = SimCLR(augment=self.augment, device=self.device, random_state=self.random_state)
-            encoder.fit(x, frames, run)
-        clips, embedding = from_encoder(self, x, frames, encoder, embedding)
+            encoder.fit(clips, run=run)
+        clips = initialise(self, clips, encoder)
+        embedding = embedding_of(clips, encoder, embedding)
         self.neighbours_ = min(self.neighbours, clips.n // self.k - 1)
         backbone = copy.deepcopy(encoder.backbone_).to(self.device)
         with seeded(self.random_state, self.device):
@@ -214,38 +202,42 @@ class SCAN(ClusterMixin, BaseEstimator):
         self.labels_ = self.proba_.argmax(1).astype(np.int32)
         return self
 
-    def predict(self, x: Any, frames: np.ndarray | None = None) -> np.ndarray:
-        """Return the clusters (n,) int32 of other clips."""
-        clips = alike(self, x, frames)
+    def predict(
+        self, X: Any, *, frames: np.ndarray | None = None, front_end: dict[str, Any] | None = None
+    ) -> np.ndarray:
+        """Return the clusters (n,) int32 of log-mels (n, f, t); arguments and errors as of ``alike``."""
+        check_is_fitted(self, "network_")
+        clips = alike(self, X, frames, front_end)
         return self._logits(clips).argmax(1).cpu().numpy().astype(np.int32)
 
     def save(self, folder: Path) -> None:
-        """Write ``config.json`` and ``model.safetensors``, which are what ``load`` and ``predict`` need."""
+        """Write ``config.json`` and ``model.safetensors``, all that ``load`` and ``predict`` need."""
+        check_is_fitted(self, "network_")
         more = {"architecture": self.architecture_, "encoder_views": self.encoder_views_}
         saving.save(folder, self, self.network_.state_dict(), **more)
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "SCAN":
-        """Return a saved one, ready for ``predict``."""
+        """Return a saved model, ready for ``predict``."""
         model, tensors, more = saving.load(folder, cls, device)
         model.architecture_, model.bands_ = more["architecture"], more["architecture"][2]
         model.encoder_views_ = more["encoder_views"]
-        with seeded(0, device):  # the weights drawn here are replaced
+        with seeded(0, device):  # the random weights are replaced
             backbone = backbones.build(*model.architecture_)
             network = nn.Sequential(backbone, nn.Linear(backbone.d, model.k))
-        # Laid out as a pretext's network is: the last bits depend on it.
+        # In the memory format of a pretext's network: the last bits depend on it.
         network.to(device, memory_format=torch.channels_last).load_state_dict(tensors)
         model.network_ = network.eval()
         return model
 
     def _logits(self, clips: Clips) -> Tensor:
-        """Return (n, k) of the clips; the heads are linear, so that their mean over views is that of the mean."""
+        """Return (n, k); as the head is linear, the mean of its logits over views is the logit of the mean."""
         return embed_views(self.network_, clips, self.augment_, self.encoder_views_)
 
     def _cluster(
         self, clips: Clips, backbone: nn.Module, embedding: Tensor, neighbours: Tensor, run: Run | None
     ) -> nn.Sequential:
-        """Step 2: train heads, or all, and return the best network with its best head, views to logits (b, k)."""
+        """Step 2: train the heads, or all; return the best network with its best head, views to logits (b, k)."""
         heads = Linears(self.heads, embedding.shape[1], self.k).to(self.device)
         state = {"heads": heads, "best": {"criterion": math.inf}, "before": {}}
         parameters = list(heads.parameters())
@@ -262,7 +254,7 @@ class SCAN(ClusterMixin, BaseEstimator):
             views.at(epoch.number)
             for anchors in batches(clips.n, self.batch):
                 drawn = torch.randint(neighbours.shape[1], anchors.shape)
-                # One after the other, as each is normalised by its own batch.
+                # One after the other, so that each has its own batch statistics.
                 logits = heads(views.strong(anchors)), heads(views.strong(neighbours[anchors, drawn]))
                 loss, consistency, _ = scan_loss(*logits, self.entropy)
                 _step(loss.sum(), optimiser)
@@ -290,7 +282,7 @@ class SCAN(ClusterMixin, BaseEstimator):
                 best["backbone"] = copy.deepcopy(views.encoder.state_dict())
 
     def _selflabel(self, clips: Clips, network: nn.Module, neighbours: Tensor, run: Run | None) -> nn.Module:
-        """Step 3: train the network on what it is sure of; where that is nothing, return it as it came."""
+        """Step 3: train the network on its own labels; if it is sure of none, return it as it was."""
         clustered, before = copy.deepcopy(network), {}
         network.requires_grad_(True)
         optimiser = torch.optim.Adam(
@@ -312,19 +304,19 @@ class SCAN(ClusterMixin, BaseEstimator):
                     stacklevel=3,
                 )
                 return clustered
-            logits = embed(network, clips, self.augment_.original)[None]
-            epoch.add(taught=(taught > 0).double().mean())  # a cluster that nothing teaches may end empty
+            logits = embed(network, clips, self.augment_.original_view)[None]
+            epoch.add(taught=(taught > 0).double().mean())  # a cluster without labels may end empty
             epoch.add(criterion=criterion(logits, neighbours[:, : 1 + JUDGED].to(logits.device))[0])
             epoch.add(**progress(logits.softmax(2), before, 0))
         return network
 
     def _two_views(self, network: nn.Module, x: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits (b, k) of clips as they are, without gradient, and of strong views of them."""
-        # Two contexts: weights cast to bfloat16 without a gradient would be used again where there is one.
+        """Return the logits (b, k) of original views, without gradient, and of strong views of the same clips."""
+        # Two contexts: weights cast to bfloat16 without a gradient would be reused where one is needed.
         with torch.no_grad(), autocast(self.device):
-            weak = network(self.augment_.original(x, frames))
+            weak = network(self.augment_.original_view(x, frames))
         with autocast(self.device):
-            strong = network(self.augment_.strong(x, frames))
+            strong = network(self.augment_.strong_view(x, frames))
         return weak.float(), strong.float()
 
 

@@ -1,14 +1,15 @@
 """TEMI (Adaloglou, Michels, Kalisch and Kollmann, BMVC 2023, arXiv 2303.17896): many cluster heads on an embedding.
 
-A clip and one of its nearest neighbours should fall into the same cluster. Student heads learn what slow teacher heads
-say of the neighbour, by pointwise mutual information: dividing by the marginal q(c) keeps all clips out of one cluster.
-Each head has its own clusters; all of them together say how far a pair can be trusted.
+A clip and one of its nearest neighbours should be in the same cluster. Student heads learn the clusters that teacher
+heads, their moving average, give the neighbour, by pointwise mutual information: dividing by the marginal q(c) prevents
+a collapse into one cluster. Each head has its own clusters; their agreement weighs a pair.
 
 Shapes: n clips, b pairs of a batch, d dims, h heads, k clusters. Of 2b rows the first b are the clips, the others their
 neighbours, in the same order.
 """
 
 import copy
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,20 +18,24 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
-from audioclust.checks import points
-from audioclust.nn import ema, saving
-from audioclust.nn.heads import Linears, select
-from audioclust.nn.neighbours import cosine_neighbours
-from audioclust.nn.schedules import warmup_cosine
-from audioclust.nn.standardise import Standardise
-from audioclust.nn.training import Run, autocast, batches, epochs, memory_hint, seeded
+from audioclust.devices import autocast, memory_hint, seeded
+from audioclust.networks import ema
+from audioclust.networks.heads import Linears, select
+from audioclust.networks.standardise import Standardise
+from audioclust.parameters import Count, Natural, NonNegative, Positive, Probability, validate
+from audioclust.points.checks import points
+from audioclust.points.cosine import cosine_neighbours
+from audioclust.training import saving
+from audioclust.training.loop import Run, batches, epochs
+from audioclust.training.schedules import warmup_cosine
 
 TEMPERATURE = 0.1  # of student and teacher
 MARGINAL_MOMENTUM = 0.9  # of q(c)
-LR_BATCH = 256  # pairs that the learning rate is given for; it grows with the batch
-BLOCK = 4096  # clips that are assigned at once
+LR_BATCH = 256  # pairs per step that the learning rate is meant for
+BLOCK = 4096  # clips per forward pass without gradient
 
 # The loss
 
@@ -41,12 +46,12 @@ def log_probs(logits: Tensor) -> Tensor:
 
 
 def marginal(q: Tensor, probs: Tensor) -> Tensor:
-    """Return the moving average q(c) (h, k) after a step in which the teachers gave ``probs`` (h, 2b, k)."""
+    """Return the moving average q(c) (h, k) after a step with the teachers' ``probs`` (h, 2b, k)."""
     return q.lerp(probs.mean(1), 1 - MARGINAL_MOMENTUM)
 
 
 def pair_weights(probs: Tensor) -> Tensor:
-    """Return (b,) how likely the teachers put both sides of a pair into one cluster, the mean over heads."""
+    """Return the teachers' probability (b,) that both sides of a pair are in one cluster, the mean over heads."""
     one, other = probs.unflatten(1, (2, -1)).unbind(1)
     return (one * other).sum(-1).mean(0)
 
@@ -54,16 +59,16 @@ def pair_weights(probs: Tensor) -> Tensor:
 def pmi_beta(one: Tensor, other: Tensor, q: Tensor, beta: float, positive: bool = False) -> Tensor:
     """Return log sum_c (p(c | one) p(c | other))^beta / q(c), (h, ...).
 
-    At beta = 1 it is the pointwise mutual information, which lets clusters die out; at 1/2 nothing would be gained by
-    being sure.
+    At beta = 1 it is the pointwise mutual information, with which clusters may become empty; at 1/2 nothing would
+    favour sure assignments.
 
     Args:
         one, other: log-probabilities (h, ..., k).
         q: (h, k).
         beta: in (1/2, 1].
-        positive: cut what is below 0.
+        positive: replace negative values by 0.
     """
-    # A cluster that no clip was in for very long must not make the sum infinite.
+    # A cluster that has been empty for long must not make the sum infinite.
     log_q = q.clamp_min(torch.finfo(q.dtype).tiny).log()
     log_q = log_q.view(len(q), *[1] * (one.ndim - 2), -1)
     pmi = (beta * (one + other) - log_q).logsumexp(-1)
@@ -73,11 +78,11 @@ def pmi_beta(one: Tensor, other: Tensor, q: Tensor, beta: float, positive: bool 
 def temi_loss(
     student: Tensor, teacher: Tensor, q: Tensor, weights: Tensor, beta: float, positive_pmi: bool = False
 ) -> Tensor:
-    """Return the loss of each head (h,): the teacher's view of one side with the student's of the other, both ways.
+    """Return the loss of each head (h,): the teacher on one side with the student on the other, in both directions.
 
     Args:
         student, teacher: logits (h, 2b, k).
-        q: (h, k), in which this batch counts already.
+        q: (h, k), updated with this batch.
         weights: (b,) of the pairs.
         beta, positive_pmi: see ``pmi_beta``.
     """
@@ -99,7 +104,7 @@ def gradients(
 
     Args:
         student, teacher: heads, (u, d) -> (h, u, k).
-        x: (u, d) the different clips of a batch, each of which goes through the heads once.
+        x: (u, d) the distinct clips of a batch, each of which goes through the heads once.
         place: (2b,) rows of ``x``: the b clips, then their neighbours.
         q: (h, k), updated in place.
         beta, positive_pmi: see ``pmi_beta``.
@@ -121,7 +126,7 @@ def gradients(
 
 
 class TEMIHeads(nn.Module):
-    """h heads of their own parameters (h, ...), (b, d) -> logits (h, b, k), none of them larger than its gain ``g``."""
+    """h independent heads, (b, d) -> logits (h, b, k), the cosine of feature and weight times a gain ``g``."""
 
     def __init__(self, h: int, d: int, hidden: int, bottleneck: int, k: int):
         super().__init__()
@@ -136,13 +141,13 @@ class TEMIHeads(nn.Module):
         return F.normalize(self.mlp(x), dim=-1) @ (self.g * F.normalize(self.v, dim=-1)).mT
 
     def train_last(self, on: bool) -> None:
-        """Train the last layer, or leave it as it is."""
+        """Train the last layer, or freeze it."""
         self.v.requires_grad_(on)
         self.g.requires_grad_(on)
 
 
 def decayed(heads: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Return groups of parameters for an optimiser: biases, which are (h, out) here, do not decay; gains do."""
+    """Return parameter groups for an optimiser: no weight decay of biases, here (h, out), but of all others."""
     both = {True: [], False: []}
     for parameter in heads.parameters():
         both[parameter.ndim > 2].append(parameter)
@@ -153,16 +158,16 @@ def decayed(heads: nn.Module, decay: float) -> list[dict[str, Any]]:
 
 
 class Distillation:
-    """The student and the teacher of a TEMI in training, and what changes with them; ``step`` is one step.
+    """Student, teacher, optimiser and marginal of a TEMI in training.
 
     Args:
-        model: the parameters.
-        x: (n, d) of its ``prepare``.
+        model: has the parameters.
+        x: (n, d), the result of its ``prepare``.
     """
 
     def __init__(self, model: "TEMI", x: Tensor):
         self.model, self.x = model, x
-        # On the CPU, where the clips of a batch are drawn too.
+        # On the CPU, like the rows of a batch.
         self.neighbours = cosine_neighbours(x, model.neighbours_).cpu()
         heads = TEMIHeads(model.heads, x.shape[1], model.hidden, model.bottleneck, model.k)
         self.student = heads.to(x.device)
@@ -176,10 +181,10 @@ class Distillation:
         """Draw a neighbour of each of ``clips`` (b,) and train on the pairs; return losses (h,) and weights (b,)."""
         drawn = torch.randint(self.neighbours.shape[1], clips.shape)
         rows, place = torch.cat([clips, self.neighbours[clips, drawn]]).unique(return_inverse=True)
-        # The CPU goes on to the next step without waiting.
+        # Copied without waiting for the GPU.
         x = self.x[rows.to(self.x.device, non_blocking=True)]
         if self.model.noise:
-            x = x + self.model.noise * torch.randn_like(x)  # the sides of a pair are two clips: each has its own
+            x = x + self.model.noise * torch.randn_like(x)
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         self.optimiser.zero_grad()
@@ -193,81 +198,68 @@ class Distillation:
 
 
 def used(q: Tensor) -> Tensor:
-    """Return how many clusters the heads fill, the mean of the perplexities of q(c) (h, k)."""
+    """Return the number of clusters in use, the mean of the perplexities of q(c) (h, k)."""
     return torch.special.entr(q).sum(1).exp().mean()
 
 
 # The method
 
 
+@dataclass(repr=False, eq=False)
 class TEMI(ClusterMixin, BaseEstimator):
-    """Cluster an embedding by TEMI; the defaults are the published command for CIFAR.
+    """Cluster an embedding by TEMI; the defaults are the published command for CIFAR."""
 
-    Args:
-        k: clusters.
-        heads: trained side by side; the one with the smallest loss in the last epoch gives the clusters.
-        neighbours: of a clip by cosine similarity, one of which is drawn in each epoch; at most n - 1
-            (``neighbours_``). They should be fewer than a cluster's clips: n / (2 k) is a good number.
-        beta: smaller spreads the clips more evenly, larger makes surer.
-        positive_pmi: cut the mutual information of a pair below 0.
-        batch: pairs of a step; at most n (``batch_``). An incomplete last batch is dropped.
-        epochs: passes over the clips.
-        lr, min_lr: the learning rate after the warm-up and at the end, for 256 pairs; they grow with the batch.
-        warmup_epochs: in which the learning rate rises from 0.
-        weight_decay: of all but biases.
-        momentum: of the teacher.
-        hidden, bottleneck: units of a head's two layers before the last.
-        scale: of the embedding: "standardise" each dimension or "l2", rows of length 1. The official code standardises
-            for the heads only; here the neighbours follow it too.
-        noise: deviation of Gaussian noise on the embedding, after ``scale``.
-    """
+    k: Count  # clusters
+    heads: Count = 16  # trained side by side; the one with the smallest loss in the last epoch gives the clusters
+    # Per clip, by cosine similarity; one of them is drawn in each epoch. At most n - 1 (`neighbours_`). They should be
+    # fewer than the clips of a cluster: n / (2 k) is a good number
+    neighbours: Count = 50
+    beta: Annotated[float, Field(gt=0.5, le=1)] = 0.6  # smaller: clusters of more equal size; larger: surer ones
+    positive_pmi: bool = False  # replace a negative mutual information of a pair by 0
+    batch: Count = 1024  # pairs per step; at most n (`batch_`). An incomplete last batch is dropped
+    epochs: Count = 100  # passes over the clips
+    lr: Positive = 1e-4  # learning rate after the warm-up, for 256 pairs; it grows with the batch, and so does `min_lr`
+    min_lr: NonNegative = 1e-4  # learning rate at the end
+    warmup_epochs: Natural = 20  # in which the learning rate rises from 0
+    weight_decay: NonNegative = 1e-4  # of all parameters but biases
+    momentum: Probability = 0.996  # of the teacher's moving average
+    hidden: Count = 512  # units of a head's first layer
+    bottleneck: Count = 256  # units of its second, before the last
+    # Of the embedding: standardise each dimension, or l2, rows of length 1. The official code standardises for the
+    # heads only; here the neighbours are found after it too
+    scale: Literal["none", "standardise", "l2"] = "none"
+    noise: NonNegative = 0.0  # deviation of Gaussian noise on the embedding, after `scale`
+    _: KW_ONLY
+    device: str = "cpu"  # or "cuda"
+    random_state: int = 0  # seeds everything
 
     input = "embedding"
 
-    def __init__(
-        self,
-        k: Annotated[int, Field(ge=1)],
-        heads: Annotated[int, Field(ge=1)] = 16,
-        neighbours: Annotated[int, Field(ge=1)] = 50,
-        beta: Annotated[float, Field(gt=0.5, le=1)] = 0.6,
-        positive_pmi: bool = False,
-        batch: Annotated[int, Field(ge=1)] = 1024,
-        epochs: Annotated[int, Field(ge=1)] = 100,
-        lr: Annotated[float, Field(gt=0)] = 1e-4,
-        min_lr: Annotated[float, Field(ge=0)] = 1e-4,
-        warmup_epochs: Annotated[int, Field(ge=0)] = 20,
-        weight_decay: Annotated[float, Field(ge=0)] = 1e-4,
-        momentum: Annotated[float, Field(ge=0, lt=1)] = 0.996,
-        hidden: Annotated[int, Field(ge=1)] = 512,
-        bottleneck: Annotated[int, Field(ge=1)] = 256,
-        scale: Literal["none", "standardise", "l2"] = "none",
-        noise: Annotated[float, Field(ge=0)] = 0.0,
-        *,
-        device: str = "cpu",
-        random_state: int = 0,
-    ):
-        self.k, self.heads, self.neighbours, self.beta, self.positive_pmi = k, heads, neighbours, beta, positive_pmi
-        self.batch, self.epochs, self.lr, self.min_lr, self.warmup_epochs = batch, epochs, lr, min_lr, warmup_epochs
-        self.weight_decay, self.momentum, self.hidden, self.bottleneck = weight_decay, momentum, hidden, bottleneck
-        self.scale, self.noise, self.device, self.random_state = scale, noise, device, random_state
-
     def fit(
         self,
-        x: np.ndarray,
-        frames: np.ndarray | None = None,
+        X: np.ndarray,
+        y: Any = None,
+        *,
+        frames: Any = None,
         encoder: Any = None,
-        embedding: np.ndarray | None = None,
+        embedding: Any = None,
         run: Run | None = None,
     ) -> "TEMI":
-        """Set ``proba_`` (n, k) float32 and ``labels_`` (n,) int32, their columns, for an embedding ``x`` (n, d).
+        """Set ``proba_`` (n, k) float32 and ``labels_`` (n,) int32, its largest columns.
 
-        Also ``losses_`` (h,), of all heads in the last epoch, and ``head_``, the one that was taken. ``frames``,
-        ``encoder`` and ``embedding`` are for methods on log-mels; ``run`` keeps curves and checkpoints.
+        Also ``losses_`` (h,), of all heads in the last epoch, ``head_``, the one that is kept, and ``n_features_in_``.
+
+        Args:
+            X: embedding (n, d).
+            y, frames, encoder, embedding: ignored.
+            run: keeps curves and checkpoints.
 
         Raises:
-            ValueError: fewer clips than ``k`` or than 2, one that is not finite, or a warm-up longer than all epochs.
+            ValueError: a wrong parameter, fewer clips than ``k`` or than 2, one that is not finite, or a warm-up longer
+                than all epochs.
         """
-        x = self.prepare(x)
+        validate(self)
+        x = self.prepare(X)
         with seeded(self.random_state, self.device), memory_hint(f"temi.batch = {self.batch}"):
             teacher, losses = self._train(x, run)
         self.losses_, self.head_ = losses.cpu().numpy(), int(losses.argmin())
@@ -276,14 +268,14 @@ class TEMI(ClusterMixin, BaseEstimator):
         self.labels_ = self.proba_.argmax(1).astype(np.int32)
         return self
 
-    def prepare(self, x: np.ndarray) -> Tensor:
-        """Check an embedding (n, d), set what follows from it, and return it scaled, on the device."""
-        x = points(x, self.k)
+    def prepare(self, X: np.ndarray) -> Tensor:
+        """Check an embedding (n, d), set what depends on it, and return it scaled, on the device."""
+        x = points(X, self.k, self)
         if len(x) < 2:
             raise ValueError(f"n_samples={len(x)}: at least 2 clips are needed")
         if self.warmup_epochs > self.epochs:
             raise ValueError(f"warmup_epochs={self.warmup_epochs} should be <= epochs={self.epochs}")
-        x = torch.from_numpy(x).float().to(self.device)
+        x = self._tensor(x)
         self.batch_, self.neighbours_ = min(self.batch, len(x)), min(self.neighbours, len(x) - 1)
         self.standardise_ = Standardise(x.shape[1]).to(self.device)
         if self.scale == "standardise":
@@ -308,35 +300,45 @@ class TEMI(ClusterMixin, BaseEstimator):
             epoch.add(clusters=used(training.q))
         return training.teacher, mean
 
+    def _tensor(self, x: np.ndarray) -> Tensor:
+        """Return an array (n, d) as float32, on the device."""
+        return torch.tensor(x, dtype=torch.float32).to(self.device)
+
     def _scaled(self, x: Tensor) -> Tensor:
         x = self.standardise_(x)
         return F.normalize(x) if self.scale == "l2" else x
 
     @torch.no_grad()
     def _proba(self, x: Tensor) -> np.ndarray:
+        """Return the probabilities (n, k) of scaled clips (n, d)."""
         blocks = [log_probs(self.teacher_(block))[0].exp().cpu() for block in x.split(BLOCK)]
         return torch.cat(blocks).numpy()
 
-    def predict(self, x: np.ndarray, frames: np.ndarray | None = None) -> np.ndarray:
-        """Return the cluster (n,) int32 of the rows of an embedding (n, d)."""
-        x = points(x)
-        d = self.teacher_.mlp[0].weight.shape[2]
-        if x.shape[1] != d:
-            raise ValueError(f"an embedding of {x.shape[1]} dims: TEMI was fitted to {d}")
-        return self._proba(self._scaled(torch.from_numpy(x).float().to(self.device))).argmax(1).astype(np.int32)
+    def predict(self, X: np.ndarray, *, frames: Any = None, front_end: Any = None) -> np.ndarray:
+        """Return the clusters (n,) int32 of an embedding (n, d); ``frames`` and ``front_end`` are ignored.
+
+        Raises:
+            NotFittedError: ``fit`` was not called.
+            ValueError: another number of dimensions, or a row that is not finite.
+        """
+        check_is_fitted(self, "teacher_")
+        x = points(validate_data(self, X, reset=False, ensure_all_finite=False))
+        return self._proba(self._scaled(self._tensor(x))).argmax(1).astype(np.int32)
 
     def save(self, folder: Path) -> None:
-        """Write ``model.safetensors`` and ``config.json``, which are what ``load`` and ``predict`` need."""
+        """Write ``config.json`` and ``model.safetensors``, all that ``load`` and ``predict`` need."""
+        check_is_fitted(self, "teacher_")
         saving.save(folder, self, {**self.teacher_.state_dict(prefix="teacher."), **self.standardise_.state_dict()})
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "TEMI":
-        """Return a saved one, ready for ``predict``."""
+        """Return a saved model, ready for ``predict``."""
         model, tensors, _ = saving.load(folder, cls, device)
-        model.standardise_ = Standardise(len(tensors["mean"])).to(device)
+        model.n_features_in_ = len(tensors["mean"])
+        model.standardise_ = Standardise(model.n_features_in_).to(device)
         model.standardise_.load_state_dict({name: tensors.pop(name) for name in ("mean", "std")})
         weights = {name.removeprefix("teacher."): value for name, value in tensors.items()}
-        with torch.device("meta"):  # nothing is drawn
-            model.teacher_ = TEMIHeads(1, weights["mlp.0.weight"].shape[2], model.hidden, model.bottleneck, model.k)
+        with torch.device("meta"):  # no random weights are drawn
+            model.teacher_ = TEMIHeads(1, model.n_features_in_, model.hidden, model.bottleneck, model.k)
         model.teacher_.load_state_dict(weights, assign=True)
         return model

@@ -1,1 +1,1 @@
-"""Encoders trained here without labels, one file a paper."""
+"""Encoders trained here without labels, one file per paper."""

@@ -1,12 +1,13 @@
 """BYOL-A's training (Niizumi et al., IJCNN 2021, arXiv 2103.06695; BYOL: Grill et al., NeurIPS 2020, arXiv 2006.07733).
 
-An online network predicts what a slow copy of it makes of another view of the clip; there are no negatives. Views are
-BYOL-A's: log-mixup-exp, random resize crop and, since version 2, a random linear fader, standardised over both views
-of the batch. As in the official code the copy stays in training mode, its weights follow at a constant momentum and
-its batch statistics are its own.
+An online network predicts the output of a target network, its moving average, for another view of the clip; there are
+no negatives. Views are BYOL-A's: log-mixup-exp, random resize crop and, since version 2, a random linear fader,
+standardised over both views of the batch. As in the official code the target network stays in training mode, its
+momentum is constant and its batch statistics are its own.
 """
 
 from copy import deepcopy
+from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,59 +15,58 @@ import torch
 from pydantic import Field
 from torch.nn import functional as F
 
-from audioclust.nn import ema
-from audioclust.nn.augment import Augment, Op
-from audioclust.nn.backbones import Name
-from audioclust.nn.heads import mlp
-from audioclust.nn.monitors import monitors
-from audioclust.nn.training import Run, autocast, batches, epochs, memory_hint, seeded
-from audioclust.pretext._encoder import Encoder, optimise, parameters
+from audioclust.devices import autocast, memory_hint, seeded
+from audioclust.networks import ema
+from audioclust.networks.backbones import Name
+from audioclust.networks.heads import mlp
+from audioclust.parameters import Count, Natural, Positive, Unit, validate
+from audioclust.pretext._encoder import Encoder, optimise
+from audioclust.training.loop import Run, batches, epochs
+from audioclust.training.monitors import monitors
+from audioclust.views.augment import Augment, Op
 
 
+@dataclass(repr=False, eq=False)
 class BYOL(Encoder):
-    """Train a backbone without negatives.
+    """Train a backbone without negatives, with Adam and a constant learning rate."""
 
-    Args:
-        ops: of both views.
-        backbone, d, channels: the network, see ``nn.backbones.build``.
-        projection, hidden: output and hidden layer of projector and predictor.
-        momentum: of the slow network, constant.
-        epochs, batch, lr: Adam without schedule.
-        views: weak views whose mean is a clip's embedding; 0: it is embedded as it is.
-        augment: how views are made; device: "cpu" or "cuda"; random_state: seeds everything.
-    """
+    ops: tuple[Op, ...] = ("crop", "mixup", "resize_crop", "fader")  # of both views
+    backbone: Name = "audiontt"  # with d and channels, see networks.backbones.build
+    d: Annotated[int, Field(ge=8)] = 2048  # dimensions of the embedding
+    channels: Count = 64  # of the convolutions
+    projection: Annotated[int, Field(ge=2)] = 256  # dimensions in which views are compared
+    hidden: Annotated[int, Field(ge=2)] = 4096  # units of the hidden layer of projector and predictor
+    momentum: Unit = 0.99  # of the target network's moving average
+    epochs: Count = 100  # passes over the clips
+    batch: Annotated[int, Field(ge=2)] = 256  # clips per step
+    lr: Positive = 3e-4  # learning rate
+    views: Natural = 0  # weak views whose mean is a clip's embedding; 0: the original view
+    _: KW_ONLY
+    augment: Augment | None = None  # makes the views; None: the defaults
+    device: str = "cpu"  # or "cuda"
+    random_state: int = 0  # seeds everything
 
-    def __init__(
-        self,
-        ops: list[Op] = ["crop", "mixup", "resize_crop", "fader"],  # noqa: B006
-        backbone: Name = "audiontt",
-        d: Annotated[int, Field(ge=8)] = 2048,
-        channels: Annotated[int, Field(ge=1)] = 64,
-        projection: Annotated[int, Field(ge=2)] = 256,
-        hidden: Annotated[int, Field(ge=2)] = 4096,
-        momentum: Annotated[float, Field(ge=0, le=1)] = 0.99,
-        epochs: Annotated[int, Field(ge=1)] = 100,
-        batch: Annotated[int, Field(ge=2)] = 256,
-        lr: Annotated[float, Field(gt=0)] = 3e-4,
-        views: Annotated[int, Field(ge=0)] = 0,
-        *,
-        augment: Augment | None = None,
-        device: str = "cpu",
-        random_state: int = 0,
-    ):
-        self.ops, self.backbone, self.d, self.channels, self.projection = ops, backbone, d, channels, projection
-        self.hidden, self.momentum, self.epochs, self.batch, self.lr = hidden, momentum, epochs, batch, lr
-        self.views, self.augment, self.device, self.random_state = views, augment, device, random_state
+    def fit(self, X: Any, y: Any = None, *, frames: np.ndarray | None = None, run: Run | None = None) -> "BYOL":
+        """Set ``backbone_``, the online network's, see ``Encoder``.
 
-    def fit(self, x: Any, frames: np.ndarray | None = None, run: Run | None = None) -> "BYOL":
-        """Set ``backbone_``, the online network's, from log-mels (n, f, t), of which ``frames`` (n,) hold signal."""
+        Args:
+            X: log-mels (n, mels, t) in nats, or ``Clips``.
+            y: ignored.
+            frames: (n,) frames of signal; None: all.
+            run: keeps curves and checkpoints.
+
+        Raises:
+            ValueError: a wrong parameter, fewer than two clips, or whatever ``Clips`` refuse.
+            RuntimeError: the loss is not finite.
+        """
+        validate(self)
         with seeded(self.random_state, self.device), memory_hint(f"byol.batch = {self.batch}"):
-            clips = self._start(x, frames)
+            clips = self._start(X, frames)
             projector = mlp([self.backbone_.d, self.hidden, self.projection], norm=True).to(self.device)
             online = torch.nn.Sequential(self.backbone_, projector)
             predictor = mlp([self.projection, self.hidden, self.projection], norm=True).to(self.device)
             target = deepcopy(online).requires_grad_(False)
-            optimiser = torch.optim.Adam(parameters(online, predictor), self.lr, fused=True)
+            optimiser = torch.optim.Adam([*online.parameters(), *predictor.parameters()], self.lr, fused=True)
             state = {"online": online, "predictor": predictor, "target": target, "optimiser": optimiser}
             for part in (online, predictor, target):
                 part.train()
@@ -87,7 +87,7 @@ class BYOL(Encoder):
 
 @torch.no_grad()
 def targets(target: torch.nn.Module, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the slow network's projections of the two views, each with its own batch statistics."""
+    """Return the target network's projections (b, d) of two views (2b, 1, f, t), each with its batch statistics."""
     one, two = views.chunk(2)
     return target(one), target(two)
 
@@ -98,7 +98,7 @@ def byol_loss(p1: torch.Tensor, p2: torch.Tensor, z1: torch.Tensor, z2: torch.Te
 
 
 def regression(p: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-    """Return 2 - 2 cos(p, z) of each row (b,) (BYOL, eq. 2)."""
+    """Return 2 - 2 cos(p, z) of each row, (b, d) -> (b,) (BYOL, eq. 2)."""
     p, z = (x.float() if x.dtype == torch.bfloat16 else x for x in (p, z))
     return 2 - 2 * (F.normalize(p, dim=-1) * F.normalize(z, dim=-1)).sum(-1)
 

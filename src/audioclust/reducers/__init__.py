@@ -1,1 +1,8 @@
-"""One file a reducer: a class whose fit_transform(x) turns (n, d) into fewer dimensions."""
+"""One file per reducer: ``tests/reducers`` holds every file here to this contract.
+
+- ``fit_transform(X, y=None)`` returns the points X (n, d) in fewer dimensions, float32, and leaves X as it is.
+- It checks the parameters first; ``y`` is ignored; the same points and seed give the same bytes.
+- ``random_state`` is a field after ``KW_ONLY``; ``stochastic`` tells whether the result depends on it.
+- Points that all coincide stay one point. Four points are enough.
+- A library that not everybody has is imported in ``fit_transform``; the ``ImportError`` says how to install it.
+"""

@@ -3,57 +3,48 @@
 Measured (``benchmarks/grid.py``): below about 3,000 points scikit-learn's Barnes-Hut wins, above it openTSNE's FFT.
 """
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
-from audioclust.neighbours import Neighbours
+from audioclust.parameters import Count, validate
+from audioclust.points.neighbours import Neighbours
 from audioclust.reducers.pca import PCA
 
 CROSSOVER = 3000
 
 
+@dataclass(eq=False)
 class TSNE:
-    """A map in ``dim`` dimensions that keeps neighbourhoods; for looking and in-sample clustering, not for new clips.
+    """A map that keeps neighbourhoods; for looking and in-sample clustering, not for new clips."""
 
-    Args:
-        dim: dimensions of the map.
-        perplexity: effective number of neighbours; at most (n - 1) / 3 (``perplexity_``).
-        iterations: of gradient descent, the first 250 of them with early exaggeration.
-        jobs: threads of openTSNE. They change its result, so the number is a parameter and never "all".
-        random_state: seeds the jitter around the principal components that the map starts from.
-    """
+    dim: Literal[2, 3] = 2  # dimensions of the map
+    perplexity: Annotated[float, Field(gt=1)] = 30.0  # effective number of neighbours; at most (n - 1) / 3
+    iterations: Annotated[int, Field(ge=250)] = 750  # the first 250 of them with early exaggeration
+    jobs: Count = 1  # threads of openTSNE: they change its result, so the number is a parameter and never "all"
+    _: KW_ONLY
+    random_state: int = 0  # seeds the jitter around the principal components that the map starts from
 
     stochastic = True
 
-    def __init__(
-        self,
-        dim: Literal[2, 3] = 2,
-        perplexity: Annotated[float, Field(gt=1)] = 30.0,
-        iterations: Annotated[int, Field(ge=250)] = 750,
-        jobs: Annotated[int, Field(ge=1)] = 1,
-        *,
-        random_state: int = 0,
-    ):
-        self.dim, self.perplexity, self.iterations, self.jobs = dim, perplexity, iterations, jobs
-        self.random_state = random_state
-
-    def fit_transform(self, x: np.ndarray) -> np.ndarray:
-        """Return the map (n, dim) float32 of ``x`` (n, d).
+    def fit_transform(self, X: np.ndarray, y: object = None) -> np.ndarray:
+        """Return the map (n, dim) float32 of ``X`` (n, d); ``perplexity_`` is the perplexity used.
 
         Raises:
             ValueError: fewer than four points.
             RuntimeError: the map is not finite.
         """
-        n = len(x)
+        validate(self)
+        n = len(X)
         if n < 4:
             raise ValueError(f"t-SNE of {n} points: at least 4 are needed")
         self.perplexity_ = min(self.perplexity, (n - 1) / 3)
-        if np.ptp(x, axis=0).max() == 0:
+        if np.ptp(X, axis=0).max() == 0:
             return np.zeros((n, self.dim), np.float32)  # all points are one
-        start = self._start(x)
-        found = (self._barnes_hut if n < CROSSOVER or self.dim > 2 else self._fft)(x, start)
+        start = self._start(X)
+        found = (self._barnes_hut if n < CROSSOVER or self.dim > 2 else self._fft)(X, start)
         if not np.isfinite(found).all():
             raise RuntimeError("t-SNE: the map is not finite; lower tsne.perplexity or set reduce.scale: standardise")
         return found.astype(np.float32)

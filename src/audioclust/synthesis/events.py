@@ -11,13 +11,13 @@ Generator = np.random.Generator
 
 
 def repeat(rng: Generator, n: int, rate: float, regularity: float, sound: Callable[[], np.ndarray]) -> np.ndarray:
-    """Lay ``sound()`` on (n,) samples ``rate`` times a second (see ``event_times``), at least once."""
+    """Lay ``sound()`` on (n,) samples ``rate`` times per second (see ``event_times``), at least once."""
     times = event_times(rng, n, rate, regularity)
     return place(n, times if len(times) else rng.uniform(0, 0.7 * n / RATE, 1), sound)
 
 
 def impacts(rng: Generator, n: int, rate: float, pitch: tuple[float, float], decay: tuple[float, float]) -> np.ndarray:
-    """Blows at ``rate`` a second on bodies whose ``pitch`` (Hz) and ``decay`` (s) are drawn between two bounds."""
+    """Blows at ``rate`` per second on bodies whose ``pitch`` (Hz) and ``decay`` (s) are drawn between two bounds."""
 
     def blow() -> np.ndarray:
         return rng.lognormal(0, 0.6) * struck(rng, rng.uniform(*pitch), np.exp(rng.uniform(*np.log(decay))))
@@ -26,7 +26,7 @@ def impacts(rng: Generator, n: int, rate: float, pitch: tuple[float, float], dec
 
 
 def talker(rng: Generator, n: int, pause: float) -> np.ndarray:
-    """Somebody who talks at 3 to 5 syllables a second, with ``pause`` seconds between phrases on average."""
+    """Somebody who talks at 3 to 5 syllables per second, with ``pause`` seconds between phrases on average."""
     pitch = rng.choice([105, 130, 200, 230]) * rng.uniform(0.9, 1.1)
     return voice(rng, n, pitch=pitch, rate=rng.uniform(3, 5), pause=pause)
 
@@ -44,7 +44,7 @@ def passing_car(rng: Generator, n: int) -> np.ndarray:
 
 
 def footsteps(rng: Generator, n: int) -> np.ndarray:
-    """Steps, about two a second and regular: a dull heel and a soft sole."""
+    """Steps, about two per second and regular: a dull heel and a soft sole."""
 
     def step() -> np.ndarray:
         heel = struck(rng, rng.uniform(70, 160), 0.03, modes=5, contact=0.1)

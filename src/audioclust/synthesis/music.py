@@ -9,7 +9,7 @@ SCALE = (0, 2, 4, 7, 9, 12, 14)  # major pentatonic: any note fits any of the ch
 
 
 def music(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Four parts over ``n`` samples; key, tempo (75 to 140 beats a minute), timbre and the drums' share vary."""
+    """Four parts over ``n`` samples; key, tempo (75 to 140 beats per minute), timbre and the drums' share vary."""
     beat, tonic = 60 / rng.uniform(75, 140), int(rng.integers(45, 57))
     roots = tonic + np.array(PROGRESSIONS[rng.integers(len(PROGRESSIONS))])
     beats = np.arange(0, n / RATE, beat)

@@ -23,7 +23,7 @@ class Session:
     tail: np.ndarray  # (m,) reverberation of unit energy, without the direct sound
     reverberant: float  # energy of the tail in dB re the direct sound, for a source at the usual distance
     colour: np.ndarray  # (8,) dB at KNOTS
-    noise_slope: float  # dB an octave
+    noise_slope: float  # dB per octave
     noise_level: float  # dB
     hum: np.ndarray  # (12,) amplitudes of the harmonics of 50 Hz
 

@@ -26,7 +26,7 @@ def peak_at(signal: np.ndarray, decibels: float) -> np.ndarray:
 
 
 def tilted_noise(rng: np.random.Generator, n: int, slope: float) -> np.ndarray:
-    """Noise whose spectrum falls by ``slope`` dB an octave (0 white, -3 pink, -6 brown), flat below 30 Hz."""
+    """Noise whose spectrum falls by ``slope`` dB per octave (0 white, -3 pink, -6 brown), flat below 30 Hz."""
     frequencies = np.maximum(np.fft.rfftfreq(n, 1 / RATE), 30.0)
     spectrum = np.fft.rfft(rng.standard_normal(n)) * (frequencies / 1000) ** (slope / 6.02)
     return np.fft.irfft(spectrum, n)
@@ -44,7 +44,7 @@ def band_noise(rng: np.random.Generator, n: int, low: float, high: float) -> np.
 
 
 def slow_curve(rng: np.random.Generator, n: int, rate: float) -> np.ndarray:
-    """A smooth random curve in about -1..1 with ``rate`` turning points a second: drift, strokes, gusts."""
+    """A smooth random curve in about -1..1 with ``rate`` turning points per second: drift, strokes, gusts."""
     knots = max(4, int(n / RATE * rate) + 3)
     position = np.linspace(0, knots - 1.001, n)
     left, blend = position.astype(int), 0.5 - 0.5 * np.cos(np.pi * (position % 1))
@@ -53,7 +53,7 @@ def slow_curve(rng: np.random.Generator, n: int, rate: float) -> np.ndarray:
 
 
 def event_times(rng: np.random.Generator, n: int, rate: float, regularity: float = 1.0) -> np.ndarray:
-    """Seconds of events at ``rate`` a second: gamma gaps, a Poisson process at ``regularity`` 1, a clock at 100."""
+    """Seconds of events at ``rate`` per second: gamma gaps, a Poisson process at ``regularity`` 1, a clock at 100."""
     count = int(n / RATE * rate * 2) + 8
     gaps = rng.gamma(regularity, 1 / (regularity * rate), count)
     times = np.cumsum(gaps) - rng.uniform() * gaps[0]
@@ -84,7 +84,7 @@ def turns(frequency: np.ndarray) -> np.ndarray:
 
 
 def motor(rng: np.random.Generator, frequency: np.ndarray, tilt: float) -> np.ndarray:
-    """Harmonics of a turning ``frequency`` (n,) Hz, falling by ``tilt`` dB an octave, each off by up to 6 dB."""
+    """Harmonics of a turning ``frequency`` (n,) Hz, falling by ``tilt`` dB per octave, each off by up to 6 dB."""
     count = int(7500 / frequency.max())
     decibels = tilt * np.log2(np.arange(1, count + 1)) + rng.uniform(-6, 6, count)
     return wavetable(turns(frequency), 10 ** (decibels / 20), rng.uniform(0, 2 * np.pi, count))
@@ -112,7 +112,7 @@ def burst(rng: np.random.Generator, low: float, high: float, attack: float, deca
 
 
 def impulses(rng: np.random.Generator, n: int, rate: float) -> np.ndarray:
-    """Poisson impulses at ``rate`` a second with heavy-tailed strengths (log-normal) and random signs."""
+    """Poisson impulses at ``rate`` per second with heavy-tailed strengths (log-normal) and random signs."""
     out = np.zeros(n)
     where = rng.integers(0, n, rng.poisson(rate * n / RATE))
     np.add.at(out, where, rng.lognormal(0, 0.8, len(where)) * rng.choice([-1.0, 1.0], len(where)))
@@ -120,7 +120,7 @@ def impulses(rng: np.random.Generator, n: int, rate: float) -> np.ndarray:
 
 
 def sizzle(rng: np.random.Generator, n: int, rate: float, low: float) -> np.ndarray:
-    """Frying: a dense crackle of ``rate`` pops a second above ``low`` Hz on a bed of hiss, slowly swelling."""
+    """Frying: a dense crackle of ``rate`` pops per second above ``low`` Hz on a bed of hiss, slowly swelling."""
     pops = band(impulses(rng, n, rate), low, 7800)
     hiss = band_noise(rng, n, low, 7800)
     swell = 10 ** (4 * slow_curve(rng, n, 2.0) / 20)

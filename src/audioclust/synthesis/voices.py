@@ -2,7 +2,7 @@
 
 Vowel formants are the averages of Peterson and Barney (1952), scaled by the length of the vocal tract. The tract is a
 cascade of resonators (Fant 1960) applied as a magnitude in the short-time spectrum, so that formants glide without a
-loop over samples. There are no words: rhythm (3 to 5 syllables a second), pauses and intonation are those of talk.
+loop over samples. There are no words: rhythm (3 to 5 syllables per second), pauses and intonation are those of talk.
 """
 
 import numpy as np
@@ -32,12 +32,12 @@ F4 = 3500.0
 
 
 def voice(rng: np.random.Generator, n: int, *, pitch: float, rate: float, pause: float) -> np.ndarray:
-    """A talker: ``pitch`` mean F0 in Hz, ``rate`` syllables a second, ``pause`` mean seconds between phrases; (n,)."""
+    """A talker (n,): mean F0 ``pitch`` in Hz, ``rate`` syllables per second, mean ``pause`` between phrases in s."""
     time, voiced, noise, intonation, place, vowels = _score(rng, n / RATE, rate, pause)
     f0 = pitch * np.interp(np.arange(n) / RATE, time, intonation) * (1 + 0.012 * slow_curve(rng, n, 25))
     source, breath = _spectrum(_glottis(f0, rng.uniform(0.9, 1.3))), _spectrum(rng.standard_normal(n))
     frames = np.arange(source.shape[1]) * HOP / RATE
-    # women's and children's tracts are shorter: formants up by 17 % an octave of pitch
+    # women's and children's tracts are shorter: formants up by 17 % per octave of pitch
     tract = 1 + 0.17 * np.log2(pitch / 120) * rng.uniform(0.8, 1.2)
     formants = tract * np.stack([np.interp(frames, *anchors) for anchors in vowels])
     spoken = source * _tract_gain(formants) * np.interp(frames, time, voiced)
@@ -46,7 +46,7 @@ def voice(rng: np.random.Generator, n: int, *, pitch: float, rate: float, pause:
 
 
 def laughter(rng: np.random.Generator, pitch: float) -> np.ndarray:
-    """A laugh: 4 to 9 voiced bursts of one open vowel, five a second, falling in pitch and force."""
+    """A laugh: 4 to 9 voiced bursts of one open vowel, five per second, falling in pitch and force."""
     bursts, gap = int(rng.integers(4, 10)), int(RATE / rng.uniform(4.3, 5.6))
     n = bursts * gap
     time = np.arange(n) / RATE

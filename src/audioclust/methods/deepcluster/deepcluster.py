@@ -1,0 +1,297 @@
+"""DeepCluster (Caron et al., ECCV 2018, arXiv 1807.05520) and DECAR (2021), the same loop for audio.
+
+Each epoch clusters the features of all clips by k-means, into more clusters than are wanted, and trains the network to
+classify them. As a cluster's number means nothing in the next epoch, each epoch has a new top layer. Three things
+prevent a collapse into one cluster: k-means, which refills empty clusters, the new top layer, and the sampler, which
+draws every cluster equally often. (In the official code the sampler's positions are those of another ordering.)
+
+Shapes: n clips, b of a batch, f mels, t frames, d dims, k clusters.
+"""
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.metrics import normalized_mutual_info_score
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from audioclust.devices import autocast, memory_hint, seeded
+from audioclust.methods._start import initialise
+from audioclust.methods.deepcluster.specaugment import specaugment
+from audioclust.networks import backbones
+from audioclust.parameters import Count, NonNegative, Positive, Probability, validate
+from audioclust.points.checks import by_appearance
+from audioclust.points.kmeans import kmeans
+from audioclust.pretext._encoder import alike
+from audioclust.training import saving
+from audioclust.training.loop import Epoch, Run, batches, epochs
+from audioclust.views.augment import Augment
+from audioclust.views.clips import Clips
+from audioclust.views.embedded import embed_views
+
+CLIPS_PER_CLUSTER = 10  # on average, if `clusters` is not given: with fewer, pseudo-labels would tell clips apart
+CLIPS_PER_DIM = 20  # clips per whitened dimension: with fewer, whitening amplifies noise (docs/LOG.md)
+# Whitened dimensions per cluster of the result: k centres span k - 1, and whitening gives all others equal weight
+DIMS_PER_CLUSTER = 2
+
+# Features
+
+
+def whitening(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Return the mean (d,) of ``x`` (n, d) and its leading principal axes (d, dim), each divided by its deviation."""
+    mean = x.double().mean(0)
+    centred = x.double() - mean
+    values, axes = torch.linalg.eigh(centred.T @ centred / len(x))
+    values, axes = values[-dim:].flip(0), axes[:, -dim:].flip(1)  # the largest first
+    # An axis along which points differ by rounding alone is set to 0.
+    floor = 1e-12 * x.double().square().sum(1).mean()
+    scale = torch.where(values > floor, values.clamp_min(floor + 1e-300).rsqrt(), 0.0)
+    return mean.float(), (axes * scale).float()
+
+
+def preprocess(x: Tensor, mean: Tensor, projection: Tensor) -> Tensor:
+    """Return ``x`` (n, d) whitened (n, dim), each row of length 1."""
+    return F.normalize((x - mean) @ projection)
+
+
+# Training items
+
+
+def uniform_sample(labels: Tensor, count: int) -> Tensor:
+    """Return ``count`` random positions in ``labels`` (n,), on average of each non-empty cluster equally many.
+
+    Of a cluster with too few clips they are drawn with replacement.
+    """
+    sizes = torch.bincount(labels)
+    starts = (sizes.cumsum(0) - sizes)[sizes > 0, None]
+    sizes = sizes[sizes > 0, None]
+    draws = count // len(sizes) + 1
+    order = torch.randperm(len(labels))
+    order = order[labels[order].argsort(stable=True)]  # by cluster, and at random within a cluster
+    again = (torch.rand(len(sizes), draws, dtype=torch.float64) * sizes).long()
+    drawn = order[starts + torch.where(sizes > draws, torch.arange(draws), again)].flatten()
+    return drawn[torch.randperm(len(drawn))[:count]]
+
+
+def top_layer(dim: int, clusters: int) -> nn.Linear:
+    """Return a new top layer (b, dim) -> (b, clusters), weights N(0, 0.01^2), bias 0."""
+    top = nn.Linear(dim, clusters)
+    nn.init.normal_(top.weight, std=0.01)
+    nn.init.zeros_(top.bias)
+    return top
+
+
+# The method
+
+
+@dataclass(repr=False, eq=False)
+class DeepCluster(ClusterMixin, BaseEstimator):
+    """DeepCluster or DECAR on log-mels, from random weights or initialised from an encoder trained without labels.
+
+    The final features of a clip, in ``predict`` too, are those of its original view or, with an encoder whose ``views``
+    is not 0, the mean over as many weak views.
+    """
+
+    k: Count  # clusters of the result, found by k-means on the final features
+    clusters: Count | None = None  # pseudo-labels of the training; null: 10 k, or n / 10 if that is less
+    epochs: Count = 200  # each with new pseudo-labels and a new top layer
+    reassign: Count = 1  # passes over the clips per epoch; small data sets need several to train the top layer
+    batch: Annotated[int, Field(ge=2)] = 256  # clips per step
+    lr: Positive = 0.05  # of SGD
+    momentum: Probability = 0.9  # of SGD; the top layer has none
+    weight_decay: NonNegative = 1e-5  # of SGD
+    hidden: Annotated[int, Field(ge=2)] = 512  # units of each of the two layers between backbone and top layer
+    dropout: Probability = 0.5  # before each of them
+    # Whitened dimensions; at most n / 20, half of the features' and, for the result, 2 k
+    pca: Annotated[int, Field(ge=2)] = 256
+    n_init: Count = 10  # restarts of the final k-means
+    # The views of the training. deepcluster: those of `augment`; decar: a warp in time and masks
+    frontend: Literal["deepcluster", "decar"] = "deepcluster"
+    views: Literal["weak", "strong"] = "strong"  # which of `augment`
+    start: Literal["scratch", "pretext"] = "scratch"  # random weights, or those of an encoder
+    # Of start = scratch
+    backbone: backbones.Name = "audiontt"  # with d and channels, see networks.backbones.build
+    d: Annotated[int, Field(ge=8)] = 512  # dimensions of the backbone's output
+    channels: Count = 64  # of the convolutions
+    _: KW_ONLY
+    augment: Augment | None = None  # makes the views; None: the encoder's, or the defaults
+    device: str = "cpu"  # or "cuda"
+    random_state: int = 0  # seeds everything
+
+    input = "logmel"
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        frames: np.ndarray | None = None,
+        encoder: Any = None,
+        embedding: np.ndarray | None = None,
+        run: Run | None = None,
+    ) -> "DeepCluster":
+        """Set ``labels_`` (n,) int32, ``centres_`` (k, d) of the whitened features, and ``network_``.
+
+        Args:
+            X: log-mels (n, f, t) in nats, or ``Clips``.
+            y: ignored.
+            frames: (n,) frames of signal; None: all.
+            encoder: a fitted pretext, for ``start="pretext"``.
+            embedding: ignored.
+            run: keeps curves and checkpoints.
+
+        Raises:
+            ValueError: a wrong parameter, fewer clips than ``k`` or ``clusters`` or than 2, a clip that is not finite,
+                an encoder of other bands or of another front end, or none for ``start="pretext"``.
+        """
+        validate(self)
+        clips = Clips.of(X, frames, self.device)
+        clusters = self._clusters(clips.n)
+        if self.start == "pretext":
+            clips = self._pretrained(clips, encoder)
+        else:
+            self._untrained(clips)
+        with seeded(self.random_state, self.device), memory_hint(f"deepcluster.batch = {self.batch}"):
+            self._build()
+            if self.start == "pretext":
+                self.network_[0].load_state_dict(encoder.backbone_.state_dict())
+            optimiser = torch.optim.SGD(self.network_.parameters(), self.lr, self.momentum, 0, self.weight_decay)
+            assignment = {"labels": torch.zeros(clips.n, dtype=torch.int64)}
+            state = {"network": self.network_, "optimiser": optimiser, "assignment": assignment}
+            for epoch in epochs(self.epochs, state, run):
+                previous, assignment["labels"] = assignment["labels"], self._assign(clips, clusters)
+                epoch.add(nmi=_agreement(previous, assignment["labels"]))
+                self._train(clips, assignment["labels"], optimiser, epoch)
+            self._finish(clips)
+        return self
+
+    def _clusters(self, n: int) -> int:
+        """Return the number of pseudo-labels for n clips, which are enough."""
+        if n < 2:
+            raise ValueError(f"n_samples={n}: at least 2 clips are needed")
+        if n < self.k:
+            raise ValueError(f"n_samples={n} should be >= k={self.k}: lower k or give more clips")
+        if self.clusters is None:
+            return max(self.k, min(10 * self.k, n // CLIPS_PER_CLUSTER))
+        if n < self.clusters:
+            raise ValueError(f"n_samples={n} should be >= clusters={self.clusters}: lower it or give more clips")
+        return self.clusters
+
+    def _pretrained(self, clips: Clips, encoder: Any) -> Clips:
+        """Take the input's description from an encoder; return the clips standardised like the encoder's."""
+        if encoder is None:
+            raise ValueError("start='pretext' needs an encoder that was trained here: none was given")
+        return initialise(self, clips, encoder)
+
+    def _untrained(self, clips: Clips) -> None:
+        """Take the input's description from the clips."""
+        self.augment_ = self.augment or Augment()
+        self.mean_, self.std_, self.front_end_ = clips.mean, clips.std, clips.front_end
+        self.bands_, self.encoder_views_ = self.augment_.bands(clips.f), 0
+        self.architecture_ = [self.backbone, self.d, self.bands_, self.channels]
+
+    def _build(self) -> None:
+        """Set ``network_``: a backbone and the two layers on it, up to the last one's ReLU."""
+        network = backbones.build(*self.architecture_)
+        layers = nn.Linear(network.d, self.hidden), nn.Linear(self.hidden, self.hidden)
+        for layer in layers:
+            # Features that shrink from layer to layer would be too small for a new top layer to learn from.
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+        parts = network, nn.Dropout(self.dropout), layers[0], nn.ReLU(), nn.Dropout(self.dropout), layers[1]
+        # On the CPU and on tensor cores convolutions are faster with the channels last.
+        self.network_ = nn.Sequential(*parts).to(self.device, memory_format=torch.channels_last)
+
+    def _features(self, clips: Clips, count: int) -> Tensor:
+        """Return the features (n, hidden) of all clips, before the last ReLU; ``count`` as in ``embed_views``."""
+        return embed_views(self.network_, clips, self.augment_, count)
+
+    def _whitening(self, features: Tensor, most: int) -> tuple[Tensor, Tensor]:
+        """Return ``whitening`` of (n, d) in at most ``most`` dimensions."""
+        n, d = features.shape
+        return whitening(features, max(2, min(most, n // CLIPS_PER_DIM, d // 2)))
+
+    def _assign(self, clips: Clips, clusters: int) -> Tensor:
+        """Return the pseudo-labels (n,) of an epoch, on the CPU."""
+        features = self._features(clips, 0)  # the original views alone, as this is done in every epoch
+        return kmeans(preprocess(features, *self._whitening(features, self.pca)), clusters).labels.cpu()
+
+    def _train(self, clips: Clips, labels: Tensor, optimiser: torch.optim.Optimizer, epoch: Epoch) -> None:
+        """Train on a uniform sample of the pseudo-labels."""
+        top = top_layer(self.hidden, int(labels.max()) + 1).to(self.device)
+        optimisers = optimiser, torch.optim.SGD(top.parameters(), self.lr, weight_decay=self.weight_decay)
+        sample = uniform_sample(labels, self.reassign * len(labels))
+        self.network_.train()
+        for rows in batches(len(sample), self.batch):
+            rows = sample[rows]
+            with autocast(self.device):
+                logits = top(F.relu(self.network_(self._view(*clips[rows]))))
+            loss = F.cross_entropy(logits.float(), labels[rows].to(self.device))
+            for each in optimisers:
+                each.zero_grad()
+            loss.backward()
+            for each in optimisers:
+                each.step()
+            epoch.add(loss=loss)
+
+    def _view(self, x: Tensor, frames: Tensor) -> Tensor:
+        """Return the views (b, 1, f, width) to train on."""
+        if self.frontend == "decar":
+            return specaugment(self.augment_.original_view(x, frames)[:, 0])[:, None]
+        return (self.augment_.weak_view if self.views == "weak" else self.augment_.strong_view)(x, frames)
+
+    def _finish(self, clips: Clips) -> None:
+        """Cluster the final features into ``k`` and keep what ``predict`` needs."""
+        self.network_.eval()
+        features = self._features(clips, self.encoder_views_)
+        self.whitening_ = self._whitening(features, min(self.pca, DIMS_PER_CLUSTER * self.k))
+        x = preprocess(features, *self.whitening_)
+        labels, centres, _ = kmeans(x, self.k, restarts=self.n_init, iterations=100)
+        # In the order of the labels; a centre without points is left out.
+        first = np.unique(by_appearance(labels.cpu().numpy()), return_index=True)[1]
+        self.centres_ = centres[labels[torch.from_numpy(first).to(labels.device)]]
+        self.labels_ = self._nearest(features)
+
+    def _nearest(self, features: Tensor) -> np.ndarray:
+        """Return the nearest centre (n,) int32 of features (n, hidden)."""
+        x = preprocess(features, *self.whitening_)
+        return torch.cdist(x, self.centres_).argmin(1).cpu().numpy().astype(np.int32)
+
+    def predict(
+        self, X: Any, *, frames: np.ndarray | None = None, front_end: dict[str, Any] | None = None
+    ) -> np.ndarray:
+        """Return the cluster (n,) int32 of log-mels (n, f, t): the nearest of ``centres_``; errors as of ``alike``."""
+        check_is_fitted(self, "centres_")
+        return self._nearest(self._features(alike(self, X, frames, front_end), self.encoder_views_))
+
+    def save(self, folder: Path) -> None:
+        """Write ``config.json`` and ``model.safetensors``, all that ``load`` and ``predict`` need."""
+        check_is_fitted(self, "centres_")
+        mean, projection = self.whitening_
+        tensors = {"mean": mean, "projection": projection, "centres": self.centres_}
+        more = {"architecture": self.architecture_, "encoder_views": self.encoder_views_}
+        saving.save(folder, self, tensors | self.network_.state_dict(prefix="network."), **more)
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu") -> "DeepCluster":
+        """Return a saved model, ready for ``predict``."""
+        model, tensors, more = saving.load(folder, cls, device)
+        model.whitening_, model.centres_ = (tensors.pop("mean"), tensors.pop("projection")), tensors.pop("centres")
+        model.architecture_, model.bands_ = more["architecture"], more["architecture"][2]
+        model.encoder_views_ = more["encoder_views"]
+        with seeded(0, device):  # the random weights are replaced
+            model._build()
+        model.network_.load_state_dict({name.removeprefix("network."): value for name, value in tensors.items()})
+        model.network_.eval()
+        return model
+
+
+def _agreement(one: Tensor, other: Tensor) -> float:
+    """Return the NMI (geometric mean) of two assignments (n,): 1 if nothing changed from one epoch to the next."""
+    return float(normalized_mutual_info_score(one.numpy(), other.numpy(), average_method="geometric"))

@@ -1,0 +1,325 @@
+"""SPICE (Niu, Shan and Wang, IEEE TIP 2022, arXiv 2103.09382): semantic pseudo-labels from prototypes.
+
+Stage 1 is an encoder trained without labels. Stage 2 trains clustering heads on it by expectation and maximisation:
+the most probable clips of a cluster give its prototype, the clips nearest to the prototype get its pseudo-label
+(``e_step``), and the head learns these from strong views (``double_softmax_ce``). Stage 3 keeps the labels that a
+clip's neighbours share (``reliable.py``) and trains a whole network on them by FixMatch (``fixmatch.py``).
+
+Shapes: n clips, m of them in a pool, d dims, k clusters, h heads.
+"""
+
+import copy
+import math
+import warnings
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from audioclust.devices import memory_hint, seeded
+from audioclust.methods._start import embedding_of, enough_clips, initialise
+from audioclust.methods.spice.fixmatch import fixmatch
+from audioclust.methods.spice.reliable import balanced, reliable
+from audioclust.networks import backbones
+from audioclust.networks.heads import Heads, select
+from audioclust.networks.standardise import Standardise
+from audioclust.parameters import Count, Natural, Positive, Probability, Share, Unit, validate
+from audioclust.pretext._encoder import alike
+from audioclust.pretext.moco import MoCo
+from audioclust.training import saving
+from audioclust.training.loop import Epoch, Run, batches, epochs
+from audioclust.training.monitors import progress
+from audioclust.views.augment import Augment
+from audioclust.views.clips import Clips
+from audioclust.views.embedded import BLOCK, Frozen, embed_views
+
+# Stage 2: pseudo-labels
+
+
+def e_step(features: Tensor, probs: Tensor, ratio: float = 1.0, centre_ratio: float = 0.5) -> tuple[Tensor, Tensor]:
+    """Give each cluster of each head the clips nearest to its prototype, ratio m / k of them.
+
+    All clusters get as many, so that none can become empty; a clip may be given to several clusters, or to none.
+
+    Args:
+        features: (m, d) of length 1.
+        probs: (h, m, k).
+        ratio: share of m / k that is chosen.
+        centre_ratio: share of the chosen ones whose mean is the prototype.
+
+    Returns:
+        Positions in the pool (h, k * chosen), one cluster after another, and their labels (k * chosen,).
+    """
+    m, k = probs.shape[1:]
+    each = m // k
+    chosen = max(int(each * ratio), 1)
+    centres = prototypes(features, probs, max(int(centre_ratio * each * ratio), 1))
+    selected = _top(centres @ features.T, chosen)  # (h, k, chosen)
+    return selected.flatten(1), torch.arange(k, device=probs.device).repeat_interleave(chosen)
+
+
+def prototypes(features: Tensor, probs: Tensor, count: int) -> Tensor:
+    """Return per head and cluster the mean (h, k, d) of the ``count`` most probable clips, not of length 1."""
+    scores = probs.transpose(1, 2)
+    members = torch.zeros_like(scores).scatter_(2, _top(scores, count), 1 / count)
+    return members @ features
+
+
+def _top(scores: Tensor, count: int) -> Tensor:
+    """Return the positions (h, k, count) of the largest of ``scores`` (h, k, m), in descending order, ties in order."""
+    return scores.sort(dim=2, descending=True, stable=True).indices[..., :count]
+
+
+def double_softmax_ce(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the loss of each head (h,): cross-entropy with probabilities in place of logits, as in the official code.
+
+    It lies between log(e + k - 1) - 1 and log(e + k - 1), and its bounded gradient damps wrong labels.
+
+    Args:
+        logits: (h, b, k).
+        labels: (h, b), or (b,) where the heads share them.
+    """
+    probs = logits.softmax(2)
+    right = probs.gather(2, labels.expand(len(probs), -1)[..., None])[..., 0]
+    return (probs.logsumexp(2) - right).mean(1)
+
+
+class Network(nn.Module):
+    """An encoder and one head: views (b, 1, f, t) to logits (b, k)."""
+
+    def __init__(self, encoder: nn.Module, head: Heads):
+        super().__init__()
+        self.encoder, self.head = encoder, head
+
+    def forward(self, views: Tensor) -> Tensor:
+        return self.head(self.encoder(views))[0]
+
+
+@dataclass(repr=False, eq=False)
+class SPICE(ClusterMixin, BaseEstimator):
+    """SPICE on log-mels, initialised from an encoder trained without labels; the official defaults."""
+
+    k: Annotated[int, Field(ge=2)]  # clusters
+    # Where it ends. self: with the heads of stage 2; joint: with the network of stage 3
+    stage: Literal["self", "joint"] = "joint"
+    # Stage 2: clustering heads on the frozen encoder
+    heads: Count = 10  # trained side by side; the one with the smallest loss on its own pseudo-labels is kept
+    epochs: Count = 100  # passes over the clips, in pools
+    pool: Annotated[int, Field(ge=2)] = 5000  # clips per E-step (M in the paper); at least k, at most all
+    passes: Count = 8  # over a pool's pseudo-labels in its M-step
+    batch: Count = 128  # pseudo-labels per step
+    lr: Positive = 0.005  # of Adam
+    ratio: Share = 1.0  # of pool / k: clips per cluster that get its pseudo-label
+    centre_ratio: Share = 0.5  # of those: the most probable ones, whose mean is the prototype
+    scale: Literal["none", "standardise"] = "none"  # of the embedding; the official code takes it as it is
+    views: Count = 10  # weak and strong views per clip, embedded once
+    refresh: Natural = 0  # epochs after which other views are embedded; 0: never
+    # Reliable labels, which stage 3 learns
+    neighbours: Annotated[int, Field(ge=2)] = 100  # per clip, itself among them; at most n / 2k
+    agreement: Share = 0.9  # share of them that must have the clip's label
+    confidence: Probability = 0.99  # that the probability of the label must exceed
+    # Larger clusters are cut to this quantile of the numbers of reliable labels; 0: the smallest, as official
+    balance: Unit = 0.0
+    # Stage 3: a whole network, by FixMatch
+    joint_start: Literal["fresh", "encoder"] = "fresh"  # new weights, as in the official code, or those of stage 2
+    joint_epochs: Count = 200  # passes over the clips; the official code takes 2^20 steps
+    joint_batch: Count = 64  # labelled clips per step
+    mu: Count = 7  # other clips per labelled one
+    joint_lr: Positive = 0.03  # of SGD with FixMatch's momentum and weight decay
+    cutoff: Probability = 0.95  # probability from which a weak view labels the strong one
+    momentum: Probability = 0.999  # of the moving average of the weights, which is the network that is kept
+    _: KW_ONLY
+    augment: Augment | None = None  # makes the views; None: the encoder's
+    device: str = "cpu"  # or "cuda"
+    random_state: int = 0  # seeds everything
+
+    input = "logmel"
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        frames: np.ndarray | None = None,
+        encoder: Any = None,
+        embedding: np.ndarray | None = None,
+        run: Run | None = None,
+    ) -> "SPICE":
+        """Set ``proba_`` (n, k) float32, ``labels_`` (n,) int32, its largest columns, and ``network_``.
+
+        Args:
+            X: log-mels (n, f, t) in nats, or ``Clips``.
+            y: ignored.
+            frames: (n,) frames of signal; None: all.
+            encoder: stage 1, a fitted pretext; None: a MoCo with its defaults is trained first.
+            embedding: (n, d) of the clips by the encoder; None: it is computed.
+            run: keeps curves and checkpoints.
+
+        Raises:
+            ValueError: a wrong parameter, fewer clips than clusters, a clip that is not finite, an encoder of other
+                bands or of another front end, an embedding that is not the encoder's of these clips, or no label is
+                reliable.
+        """
+        validate(self)
+        if self.pool < self.k:
+            raise ValueError(f"pool={self.pool} should be >= k={self.k}: each cluster gets a part of it")
+        clips = enough_clips(X, frames, self.device, self.k)
+        if encoder is None:
+            encoder = MoCo(augment=self.augment, device=self.device, random_state=self.random_state)
+            encoder.fit(clips, run=run)
+        clips = initialise(self, clips, encoder)
+        embedding = embedding_of(clips, encoder, embedding)
+        x, scale = torch.from_numpy(embedding).float().to(self.device), Standardise(embedding.shape[1]).to(self.device)
+        if self.scale == "standardise":
+            scale.fit(x)
+        frozen = nn.Sequential(copy.deepcopy(encoder.backbone_).to(self.device).requires_grad_(False), scale)
+        with seeded(self.random_state, self.device):
+            with memory_hint(f"spice.views = {self.views}"):
+                network = self._self(clips, frozen, scale(x), run)
+            if self.stage == "joint":
+                with memory_hint(f"spice.joint_batch = {self.joint_batch}"):
+                    network = self._joint(clips, network, run)
+        self.network_ = network.eval()
+        self.proba_ = self._assign(network, clips, self.encoder_views_)[1].cpu().numpy()
+        self.labels_ = self.proba_.argmax(1).astype(np.int32)
+        return self
+
+    def predict(
+        self, X: Any, *, frames: np.ndarray | None = None, front_end: dict[str, Any] | None = None
+    ) -> np.ndarray:
+        """Return the clusters (n,) int32 of log-mels (n, f, t); arguments and errors as of ``alike``."""
+        check_is_fitted(self, "network_")
+        clips = alike(self, X, frames, front_end)
+        return self._assign(self.network_, clips, self.encoder_views_)[1].argmax(1).cpu().numpy().astype(np.int32)
+
+    def save(self, folder: Path) -> None:
+        """Write ``config.json`` and ``model.safetensors``, all that ``load`` and ``predict`` need."""
+        check_is_fitted(self, "network_")
+        more = {"architecture": self.architecture_, "encoder_views": self.encoder_views_}
+        saving.save(folder, self, self.network_.state_dict(), **more)
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu") -> "SPICE":
+        """Return a saved model, ready for ``predict``."""
+        model, tensors, more = saving.load(folder, cls, device)
+        model.architecture_, model.bands_ = more["architecture"], more["architecture"][2]
+        model.encoder_views_ = more["encoder_views"]
+        with seeded(0, device):  # the random weights are replaced
+            network = model._build()
+        network.load_state_dict(tensors)
+        model.network_ = network.eval()
+        return model
+
+    def _build(self) -> Network:
+        """Return the encoder's network and a head, with new random weights."""
+        backbone = backbones.build(*self.architecture_)
+        d = backbone.d
+        network = Network(nn.Sequential(backbone, Standardise(d)), Heads(1, d, d, self.k))
+        # In the memory format of a pretext's network: the last bits depend on it.
+        return network.to(self.device, memory_format=torch.channels_last)
+
+    def _assign(self, network: Network, clips: Clips, views: int) -> tuple[Tensor, Tensor]:
+        """Return embeddings (n, d) and probabilities (n, k) of the clips, see ``embed_views``."""
+        x = embed_views(network.encoder, clips, self.augment_, views)
+        with torch.no_grad():
+            return x, network.head(x)[0].softmax(1)
+
+    # Stage 2
+
+    def _self(self, clips: Clips, encoder: nn.Module, embedding: Tensor, run: Run | None) -> Network:
+        """Train heads on the frozen encoder and return it with the best of them."""
+        d = embedding.shape[1]
+        heads = Heads(self.heads, d, d, self.k).to(self.device)
+        views = Frozen(encoder, clips, self.augment_, embedding, self.views, self.refresh, self.random_state)
+        optimiser = torch.optim.Adam(heads.parameters(), self.lr, fused=True)
+        state = {"heads": heads, "best": {"loss": math.inf}, "before": {}, "optimiser": optimiser}
+        for epoch in epochs(self.epochs, state, run, "self"):
+            views.at(epoch.number)
+            for pool in batches(clips.n, self.pool):
+                self._em(epoch, views, heads, optimiser, pool)
+            self._choose(epoch, views, state)
+        best = Heads(1, d, d, self.k).to(self.device)
+        best.load_state_dict(state["best"]["head"])
+        return Network(encoder, best)
+
+    def _em(self, epoch: Epoch, views: Frozen, heads: Heads, optimiser: torch.optim.Optimizer, pool: Tensor) -> None:
+        """Find pseudo-labels in a pool (m,) of clips, and train every head on its own ones."""
+        with torch.no_grad():
+            probs = heads(views.weak(pool)).softmax(2)
+        features = F.normalize(views.original(pool), dim=1)
+        selected, labels = e_step(features, probs, self.ratio, self.centre_ratio)
+        rows = pool.to(selected.device)[selected]  # (h, pairs)
+        for _ in range(self.passes):
+            # All heads see the clips in one random order, so that their batches have about the same clips.
+            order = torch.rand(len(pool), device=rows.device)[selected].argsort(dim=1, stable=True)
+            for start in range(0, max(len(labels) - self.batch, 0) + 1, self.batch):
+                pairs = order[:, start : start + self.batch]  # (h, b)
+                loss = double_softmax_ce(heads(views.strong(rows.gather(1, pairs))), labels[pairs]).mean()
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                epoch.add(loss=loss)
+
+    @torch.no_grad()
+    def _choose(self, epoch: Epoch, views: Frozen, state: dict[str, Any]) -> None:
+        """Keep the weights of the head with the smallest loss of all epochs, on pseudo-labels of all clips."""
+        x = views.original(torch.arange(views.clips.n))
+        logits = torch.cat([state["heads"](block) for block in x.split(BLOCK)], dim=1)  # (h, n, k)
+        probs = logits.softmax(2)
+        selected, labels = e_step(F.normalize(x, dim=1), probs, 1.0, self.centre_ratio)
+        losses = double_softmax_ce(logits.gather(1, selected[..., None].expand(-1, -1, self.k)), labels)
+        head = int(losses.argmin())
+        epoch.add(head_loss=losses[head], **progress(probs, state["before"], head))
+        if losses[head] < state["best"]["loss"]:
+            state["best"].update(loss=float(losses[head]), head=select(state["heads"], head).state_dict())
+
+    # Stage 3
+
+    def _joint(self, clips: Clips, network: Network, run: Run | None) -> Network:
+        """Train a network on reliable labels by FixMatch and return the average of its weights."""
+        labelled = {**self._reliable(*self._assign(network, clips, self.encoder_views_)), "before": {}}
+        if self.joint_start == "fresh":
+            network = self._build()
+        network.requires_grad_(True)
+        average = copy.deepcopy(network).requires_grad_(False)
+        for epoch in fixmatch(
+            network, average, labelled, clips, self.augment_, count=self.joint_epochs, batch=self.joint_batch,
+            mu=self.mu, lr=self.joint_lr, cutoff=self.cutoff, momentum=self.momentum, run=run,
+        ):  # fmt: skip
+            epoch.add(reliable=float(len(labelled["rows"])))
+            _, probs = self._assign(average, clips, 0)  # the original views alone, as this is done in every epoch
+            epoch.add(**progress(probs[None], labelled["before"], 0))
+        return average
+
+    def _reliable(self, x: Tensor, probs: Tensor) -> dict[str, Tensor]:
+        """Return the "rows" (r,) of clips with a reliable label, and the "labels" (r,).
+
+        Args:
+            x: (n, d) embedding.
+            probs: (n, k).
+
+        Raises:
+            ValueError: there is none.
+        """
+        neighbours = min(self.neighbours, max(len(x) // (2 * self.k), 2))
+        rows = reliable(x, probs, neighbours, self.agreement, self.confidence).nonzero()[:, 0].cpu()
+        rows = rows[torch.randperm(len(rows))]
+        labels = probs.argmax(1).cpu()[rows]
+        kept = balanced(labels, self.k, self.balance)
+        sizes = torch.bincount(labels, minlength=self.k).tolist()
+        if not len(kept):
+            raise ValueError(
+                f"the clusters have {sizes} labels surer than confidence = {self.confidence} and shared by agreement = "
+                f"{self.agreement} of {neighbours} neighbours, and balancing leaves none. Lower spice.confidence or "
+                f"spice.agreement, or raise spice.balance = {self.balance}: the quantile of sizes to cut to"
+            )
+        if min(sizes) == 0:
+            warnings.warn(f"SPICE: clusters without a reliable label end empty, of {sizes}", stacklevel=2)
+        return {"rows": rows[kept], "labels": labels[kept]}

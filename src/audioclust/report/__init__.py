@@ -1,0 +1,1 @@
+"""From labels to what a person reads: scores, the table, pictures."""

@@ -1,0 +1,211 @@
+"""The final table: one row a cell (encoder, reducer, clusterer), its summary, its Markdown, and the report's beside it.
+
+Where clips have labels, cells are compared by NMI, else by the silhouette: the headline score.
+"""
+
+import json
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audioclust.results import costs
+
+KEY = ["encoder", "reducer", "clusterer"]
+SCORES = ["nmi", "nmi_arithmetic", "ami", "ari", "acc", "group_nmi", "group_ari", "group_acc",
+          "agreement", "silhouette", "davies_bouldin", "calinski_harabasz"]  # fmt: skip
+# The order of the reference report's Table 3.1; what it does not have follows by name.
+REPORT = {
+    "encoder": ["byol_a", "byol_a_random", "passt", "wav2vec2"],
+    "reducer": ["none", "pca", "tsne"],
+    "clusterer": ["agglomerative", "dbscan", "kmeans", "meanshift"],
+}
+# Columns of the Markdown, in this order; a score that no cell has is left out.
+SHOWN = {
+    "nmi": "NMI",
+    "ari": "ARI",
+    "acc": "ACC",
+    "ami": "AMI",
+    "group_nmi": "NMI of groups",
+    "agreement": "agreement",
+    "silhouette": "silhouette",
+}
+
+
+def aggregate(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a cell, in the report's order, from one row a cell and seed.
+
+    Args:
+        rows: encoder, reducer, clusterer; scores where there are any (``SCORES``, ``clusters``, ``noise``); ``chosen``,
+            the parameters found from the data (dict or JSON); ``reason``, why the cell did not run ("" where it did).
+
+    Returns:
+        ``seeds``, the number that ran; ``<score>_mean`` and ``<score>_std`` over them (population, ddof=0; NaN where
+        there is no such score) and the means of ``clusters`` and ``noise``, to 4 digits; ``chosen`` as JSON, one
+        value where all seeds agree and else one a seed; the first ``reason``.
+    """
+    table = pd.DataFrame([_row(key, cell) for key, cell in rows.groupby(KEY, sort=False)])
+    order = sorted(table.index, key=lambda i: [_rank(column, table.at[i, column]) for column in KEY])
+    return table.loc[order].reset_index(drop=True)
+
+
+def _row(key: tuple[Hashable, ...], cell: pd.DataFrame) -> dict[str, Any]:
+    ran = cell[cell["reason"] == ""]
+    row: dict[str, Any] = dict(zip(KEY, key, strict=True)) | {"seeds": len(ran)}
+    for name in SCORES:
+        values = _numbers(ran, name)
+        row[f"{name}_mean"], row[f"{name}_std"] = _rounded(values.mean()), _rounded(values.std(ddof=0))
+    row |= {name: _rounded(_numbers(ran, name).mean()) for name in ("clusters", "noise")}
+    return row | {"chosen": _agreed(ran["chosen"]), "reason": max(cell["reason"], key=bool)}
+
+
+def _numbers(cell: pd.DataFrame, name: str) -> pd.Series:
+    return pd.to_numeric(cell[name]) if name in cell else pd.Series(dtype=float)
+
+
+def _rounded(value: float, digits: int = 4) -> float:
+    return round(float(value), digits) + 0.0  # -0.0 + 0.0 is 0.0: no minus sign that comes and goes
+
+
+def _agreed(chosen: pd.Series) -> str:
+    """Return what the seeds chose as one JSON object, "" where nothing was chosen."""
+    seeds = [json.loads(c) if isinstance(c, str) and c else c or {} for c in chosen]
+    found = {}
+    for name in sorted({name for seed in seeds for name in seed}):
+        values = [_significant(seed.get(name)) for seed in seeds]
+        found[name] = values[0] if all(value == values[0] for value in values) else values
+    return json.dumps(found) if found else ""
+
+
+def _significant(value: Any) -> Any:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def _rank(column: str, name: str) -> tuple[int, str]:
+    known = REPORT[column]
+    return (known.index(name) if name in known else len(known), name)
+
+
+def headline(table: pd.DataFrame) -> str:
+    """Return the score that cells are compared by: "nmi" where there are labels, else "silhouette"."""
+    return "nmi" if table["nmi_mean"].notna().any() else "silhouette"
+
+
+def best(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the row of the cell with the highest headline score, the first of equals.
+
+    Where there are labels this choice has seen them: it says which cell of the table is highest, and is no way to
+    choose a method.
+
+    Raises:
+        ValueError: no cell has a score.
+    """
+    scores = table[f"{headline(table)}_mean"]
+    if scores.isna().all():
+        raise ValueError(
+            "no cell of the table has a score: each was skipped or found fewer than two clusters; "
+            "see the column `reason` of the table, and `k`, `eps` and `bandwidth` in params.yaml"
+        )
+    return table.loc[scores.idxmax()].to_dict()
+
+
+def summary(table: pd.DataFrame, methods: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return the best cell over all, of each encoder and of each of the deep ``methods``, for ``dvc metrics diff``.
+
+    A number that is missing is null. Only methods have their ``agreement`` here: it compares settings of one cell, and
+    the best cell of an encoder is another one from run to run.
+    """
+    scored = table[table[f"{headline(table)}_mean"].notna()]
+    names = ["nmi", "ari", "acc"] if headline(table) == "nmi" else ["silhouette", "clusters"]
+    first = best(table)
+    found = {"best": {"encoder": first["encoder"]} | _brief(first, names)}
+    deep = scored["clusterer"].isin(methods)
+    found |= {encoder: _brief(best(rows), names) for encoder, rows in scored[~deep].groupby("encoder", sort=False)}
+    names = [*names, "agreement"]
+    return found | {name: _brief(best(rows), names) for name, rows in scored[deep].groupby("clusterer", sort=False)}
+
+
+def _brief(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    numbers = {name: row.get(f"{name}_mean", row.get(name)) for name in names}
+    return {name: None if np.isnan(value) else value for name, value in numbers.items()} | {
+        part: row[part] for part in KEY[1:]
+    }
+
+
+def markdown(table: pd.DataFrame, runs: pd.DataFrame | None = None) -> str:
+    """Return the table as Markdown, mean ± standard deviation over seeds.
+
+    With ``runs`` (encoder, reducer, clusterer, ``seconds``, ``peak_mb``; one row a run) also the mean seconds of a
+    run and the largest peak memory. A cell that did not run shows its reason.
+    """
+    paid = _spent(runs)
+    scores = [name for name in SHOWN if table[f"{name}_mean"].notna().any()]
+    head = [*KEY, *(SHOWN[name] for name in scores), "clusters", "noise", "chosen", *(["s", "MB"] if paid else [])]
+    lines = []
+    for row in table.to_dict("records"):
+        cells = [row[part] for part in KEY] + [_mean_std(row, name) for name in scores]
+        cells += [_figure(row["clusters"], "g"), _figure(row["noise"], ".3f"), _remark(row)]
+        cells += list(paid.get(tuple(cells[:3]), ("", ""))) if paid else []
+        lines.append(cells)
+    return _grid(head, lines, right=range(3, 5 + len(scores)))
+
+
+def _grid(head: list[str], lines: list[list[str]], right: range) -> str:
+    rule = ["--:" if i in right or name in ("s", "MB") else "---" for i, name in enumerate(head)]
+    escaped = [[str(cell).replace("|", "\\|") for cell in line] for line in [head, rule, *lines]]
+    return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
+
+
+def _figure(value: float, form: str) -> str:
+    return "" if pd.isna(value) else f"{value:{form}}"
+
+
+def _mean_std(row: dict[str, Any], name: str) -> str:
+    mean = _figure(row[f"{name}_mean"], ".3f")
+    return f"{mean} ± {row[f'{name}_std']:.3f}" if mean and row["seeds"] > 1 else mean
+
+
+def _remark(row: dict[str, Any]) -> str:
+    """Return why a cell did not run, else the chosen parameters. A table that was read from CSV has NaN for ""."""
+    said = [row[name] if isinstance(row[name], str) else "" for name in ("reason", "chosen")]
+    if said[0] or not said[1]:
+        return said[0]
+    return ", ".join(f"{name} {_values(value)}" for name, value in json.loads(said[1]).items())
+
+
+def _values(value: Any) -> str:
+    each = value if isinstance(value, list) else [value]
+    return " / ".join(f"{one:.4g}" if isinstance(one, float) else str(one) for one in each)
+
+
+def spent(folder: Path) -> pd.DataFrame:
+    """Return the costs of this machine's last runs that the table shows: a row per run of a cell."""
+    return pd.DataFrame([*costs.read(folder, "grid"), *costs.read(folder, "deep")])
+
+
+def _spent(runs: pd.DataFrame | None) -> dict[tuple[Hashable, ...], tuple[str, str]]:
+    if runs is None or not {*KEY, "seconds", "peak_mb"} <= set(runs):
+        return {}
+    cells = runs.dropna(subset=KEY).groupby(KEY)
+    return {key: (f"{cell['seconds'].mean():.2f}", f"{cell['peak_mb'].max():.0f}") for key, cell in cells}
+
+
+def reference_comparison(table: pd.DataFrame, reference: pd.DataFrame) -> str:
+    """Return the report's Table 3.1 beside ours, as Markdown, one row a cell of the report.
+
+    Args:
+        table: from ``aggregate``.
+        reference: encoder, reducer, clusterer, nmi (geometric), acc: ``docs/reference_table.csv``.
+    """
+    ours = reference[KEY].merge(table, on=KEY, how="left")
+    lines = []
+    for theirs, mine in zip(reference.to_dict("records"), ours.to_dict("records"), strict=True):
+        line = [theirs[part] for part in KEY]
+        for name in ("nmi", "acc"):
+            line += [f"{theirs[name]:.2f}", _figure(mine[f"{name}_mean"], ".2f") or "not run"]
+            line.append(_figure(mine[f"{name}_mean"] - theirs[name], "+.2f"))
+        lines.append(line)
+    head = [*KEY, "NMI report", "NMI ours", "difference", "ACC report", "ACC ours", "difference"]
+    return _grid(head, lines, right=range(3, 9))

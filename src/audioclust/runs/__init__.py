@@ -1,0 +1,1 @@
+"""What each stage runs, under the stage's name."""

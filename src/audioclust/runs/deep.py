@@ -1,0 +1,83 @@
+"""Deep clustering methods, one model per seed, each from the encoder of its own seed where that was trained here."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audioclust import registry
+from audioclust.results import costs
+from audioclust.runs.training import EMBEDDING, Train, curve, key
+from audioclust.training.loop import Run
+from audioclust.views.augment import Augment
+from audioclust.views.clips import Clips
+
+UNTRAINED = "scratch"  # the encoder of a method that starts from none, in the table
+
+
+def deep(
+    name: str, section: dict[str, Any], views: dict[str, Any], clips: Clips, encoder: str | None, folder: Path,
+    seeds: list[int], out: Path, scratch: Path, train: Train, code: str = "",
+) -> tuple[list[dict[str, Any]], np.ndarray, pd.DataFrame, list[dict[str, Any]]]:  # fmt: skip
+    """Train one model of a method per seed.
+
+    Args:
+        name: a file or folder in ``audioclust/methods``.
+        section: its parameters, ``k`` resolved.
+        views: those of ``Augment``.
+        clips: on the device of ``train``.
+        encoder: what the method starts from; None: from nothing.
+        folder: what ``embed`` or ``pretext`` wrote for the encoder.
+        seeds: one model each.
+        out: folder for ``seed-<seed>/``, what the model saves.
+        scratch: for checkpoints.
+        train: device, threads, workers.
+        code: fingerprint of the code, which checkpoints must fit too.
+
+    Returns:
+        cells (one dict per row), labels (cells, n) int32, the curves and the costs.
+
+    Raises:
+        ValueError: a method on log-mels is to start from an encoder that was not trained here.
+    """
+    known = registry.names("pretext")
+    if registry.get("methods", name).input == "logmel" and encoder is not None and encoder not in known:
+        raise ValueError(
+            f"methods.{name} = {encoder!r}: {name} trains the network of an encoder further: choose one of "
+            f"{', '.join(known)}, and name it in pretexts; or null, to start from none"
+        )
+    embedding = "" if encoder is None else np.load(folder / EMBEDDING, mmap_mode="r")
+    inputs = key(train, name, section, views, clips.digest, encoder, embedding, code)
+    more = name, section, views, clips, encoder, folder, seeds, out
+    results = train.seeds(_model, name, seeds, scratch, inputs, *more)
+    labels, curves, spent = zip(*results, strict=True)
+    cell = {"encoder": encoder or UNTRAINED, "reducer": "none", "clusterer": name, "chosen": {}, "reason": ""}
+    return [cell | {"seed": seed} for seed in seeds], np.stack(labels), pd.concat(curves), list(spent)
+
+
+def _model(
+    train: Train, seed: int, run: Run, name: str, section: dict, views: dict, clips: Clips, encoder: str | None,
+    folder: Path, seeds: list[int], out: Path,
+) -> tuple[np.ndarray, pd.DataFrame, dict[str, Any]]:  # fmt: skip
+    """Train and save the model of one seed; return its labels (n,) int32, curve and cost."""
+    kind = registry.get("methods", name)
+    more = {"augment": Augment(**views)} if kind.input == "logmel" else {}
+    model = kind(**section, **more, device=train.where, random_state=seed)
+    with costs.measured(encoder=encoder or UNTRAINED, reducer="none", clusterer=name, seed=seed) as cost:
+        start = {} if encoder is None else {"embedding": _rows(folder, seeds.index(seed))}
+        if kind.input == "embedding":
+            model.fit(start["embedding"], run=run)
+        else:
+            if encoder is not None:
+                start["encoder"] = registry.get("pretext", encoder).load(folder / f"seed-{seed}", train.where)
+            model.fit(clips, **start, run=run)
+        cost["seconds"] = run.earlier
+    model.save(out / f"seed-{seed}")
+    return model.labels_.astype(np.int32), curve(run, seed), cost
+
+
+def _rows(folder: Path, position: int) -> np.ndarray:
+    """Return the embedding (n, d) of the encoder of one seed, or of the one frozen encoder."""
+    embedding = np.load(folder / EMBEDDING, mmap_mode="r")
+    return np.array(embedding[position] if embedding.ndim == 3 else embedding)

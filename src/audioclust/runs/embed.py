@@ -1,0 +1,125 @@
+"""Run one encoder over all clips: arrays on disk in, one (n, dim) float32 array on disk out.
+
+On the CPU, shards of a fixed number of clips go to worker processes of one thread each, so the bytes do not depend
+on the number of cores; on a GPU one process feeds the device.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from audioclust import parallel, registry
+from audioclust.parameters import Count, Natural
+from audioclust.threads import one_thread
+
+SHARD = 64  # clips per task; fixed, because the make-up of a batch decides the last bit of a float sum
+
+
+@dataclass
+class Embed:
+    """How an encoder runs over all clips."""
+
+    batch: Count = 16  # clips per forward pass
+    device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: CUDA where there is a device
+    workers: Annotated[int, Field(ge=-1)] = -1  # processes on the CPU; -1: one per core
+    seed: Natural = 0  # of encoders with random weights
+
+    def run(
+        self,
+        encoder: str,
+        section: dict[str, Any],
+        source: dict[str, Path],
+        rate: int,
+        stats: tuple[float, float],
+        durations: np.ndarray,
+        out: Path,
+    ) -> None:
+        """Write ``out``, (n, dim) float32: one row per clip.
+
+        Args:
+            encoder: name of a file in ``audioclust/encoders``.
+            section: its parameters.
+            source: "logmel" -> (n, mels, frames) float16 and "waveform" -> (n, samples) int16, both .npy.
+            rate: sample rate of the waveforms in Hz.
+            stats: mean and standard deviation of all log-mels.
+            durations: (n,) seconds of signal in each clip; what follows is padding.
+            out: the file to write.
+
+        Raises:
+            RuntimeError: weights are absent and unreachable, or an embedding is not finite (the clip is named).
+        """
+        where = _device(self.device, registry.get("encoders", encoder))
+        job = (encoder, tuple(sorted((k, _hashable(v)) for k, v in section.items())), where, self.seed, tuple(stats))
+        first = _built(*job)  # weights are looked for here, before any work
+        path = source[first.input].absolute()  # worker processes may be older than the working folder
+        n = len(np.load(path, mmap_mode="r"))
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = out.with_suffix(".part.npy")
+        starts = range(0, n, SHARD)
+        tasks = [(job, path, s, min(s + SHARD, n), rate, durations[s : s + SHARD], self.batch) for s in starts]
+        shards = parallel.run(_shard, tasks, workers=self.workers if where == "cpu" else 1, name=encoder)
+        result = None
+        for start, rows in zip(starts, shards, strict=True):
+            _check(rows, start)
+            if result is None:  # an encoder of statistics has as many dimensions as the log-mels have bands
+                result = np.lib.format.open_memmap(part, "w+", np.float32, (n, rows.shape[1]))
+            result[start : start + len(rows)] = rows
+        result.flush()
+        os.replace(part, out)
+
+
+@lru_cache(maxsize=1)
+def _built(name: str, section: tuple, device: str, seed: int, stats: tuple[float, float]) -> Any:
+    """Return the encoder with its weights; a worker process builds it once."""
+    kind = registry.get("encoders", name)
+    values = {key: list(value) if isinstance(value, tuple) else value for key, value in section}
+    encoder = kind(**values, device=device, random_state=seed)
+    encoder.prepare()
+    if encoder.input == "logmel":
+        encoder.normalise_with(*stats)
+    return encoder
+
+
+def _shard(job: tuple, path: Path, start: int, stop: int, rate: int, durations: np.ndarray, batch: int) -> np.ndarray:
+    encoder = _built(*job)
+    clips = np.load(path, mmap_mode="r")[start:stop]
+    rows = []
+    for i in range(0, len(clips), batch):
+        x = np.asarray(clips[i : i + batch], dtype=np.float32)
+        if encoder.input == "waveform":
+            x = _resampled(x / 32768.0, rate, encoder.sample_rate)
+        seconds = durations[i : i + batch]
+        with one_thread():
+            rows.append(np.asarray(encoder(x, seconds), dtype=np.float32))
+    return np.concatenate(rows)
+
+
+def _resampled(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    if rate == wanted:
+        return x
+    import soxr
+
+    return np.stack([soxr.resample(row, rate, wanted, quality="HQ") for row in x])
+
+
+def _check(rows: np.ndarray, start: int) -> None:
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(bad):
+        raise RuntimeError(f"the embedding of clip {start + bad[0]} (row of clips.csv) is not finite")
+
+
+def _device(device: str, kind: type) -> str:
+    if device == "cpu" or not getattr(kind, "uses_torch", True):
+        return "cpu"
+    from audioclust.devices import pick_device
+
+    return pick_device(device)
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,102 @@
+"""Score every labelling: against the labels, against the groups, against other seeds, and without any labels.
+
+The only place where true labels meet clusters.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from audioclust.report.metrics import ari, score, score_without_labels
+from audioclust.report.table import KEY
+
+GROUP_SCORES = ("nmi", "ari", "acc")
+
+
+@dataclass
+class Evaluate:
+    """How labellings are scored."""
+
+    # Clips that the label-free scores look at: a silhouette is quadratic.
+    sample: Annotated[int, Field(ge=10)] = 2000
+
+    def rows(
+        self,
+        clips: pd.DataFrame,
+        cells: list[tuple[dict[str, Any], np.ndarray]],
+        embeddings: Mapping[str, Path],
+        seeds: Sequence[int] = (0,),
+    ) -> pd.DataFrame:
+        """Return one row per cell and seed: what the cell is, then its scores.
+
+        Args:
+            clips: ``label`` and ``group`` of every clip; clips without a label count only in the label-free scores.
+            cells: what each labelling is (encoder, reducer, clusterer, seed, chosen, reason) and its (n,) labels.
+            embeddings: encoder -> .npy of its embedding (n, d), or of one per seed (s, n, d) where it was trained here;
+                label-free scores of all cells of an encoder and seed are taken in this one space, so that reducers can
+                be compared. A method that starts from no encoder has none, and none of these scores.
+            seeds: the order of the s embeddings.
+        """
+        known: dict[tuple, dict[str, Any]] = {}
+        agreed = _agreements(cells)
+        rows = []
+        for i, (cell, labels) in enumerate(cells):
+            if cell["reason"]:
+                rows.append(cell)
+                continue
+            x = np.load(embeddings[cell["encoder"]], mmap_mode="r") if cell["encoder"] in embeddings else None
+            position = seeds.index(cell["seed"]) if x is not None and x.ndim == 3 else None
+            key = (cell["encoder"], position, labels.tobytes())
+            if key not in known:
+                known[key] = _scores(clips, labels, x if position is None else x[position], self.sample)
+            rows.append(cell | known[key] | agreed.get(i, {}))
+        return pd.DataFrame(rows)
+
+
+def _agreements(cells: list[tuple[dict[str, Any], np.ndarray]]) -> dict[int, dict[str, float]]:
+    """Return of each labelling, by its place, the mean ARI with those of the same cell's other seeds.
+
+    Whether a method finds the same clusters again, from other random numbers and, where encoders are trained here,
+    from another encoder. 1 where nothing depends on the seed.
+    """
+    same: dict[tuple, list[int]] = {}
+    for i, (cell, _) in enumerate(cells):
+        if not cell["reason"]:
+            same.setdefault(tuple(cell[part] for part in KEY), []).append(i)
+    found: dict[int, list[float]] = {}
+    for places in same.values():
+        for pair in combinations(places, 2):
+            value = _alike(*(cells[i][1] for i in pair))
+            for i in pair:
+                found.setdefault(i, []).append(value)
+    return {i: {"agreement": float(np.mean(values))} for i, values in found.items()}
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the adjusted Rand index of two labellings, 0 where all clips are in one cluster: that finds nothing."""
+    return ari(one, other) if np.ptp(one) and np.ptp(other) else 0.0
+
+
+def _scores(clips: pd.DataFrame, clusters: np.ndarray, x: np.ndarray | None, sample: int) -> dict[str, Any]:
+    found = _against(clips["label"], clusters)
+    groups = _against(clips["group"], clusters)
+    found |= {f"group_{name}": groups[name] for name in GROUP_SCORES if name in groups}
+    if x is not None:
+        chosen = np.sort(np.random.default_rng(0).permutation(len(x))[:sample])
+        # Rows are read from the file here, so that a large embedding never comes into memory whole.
+        found |= score_without_labels(np.asarray(x[chosen]), clusters[chosen], sample=sample)
+    return found | {"clusters": len(np.unique(clusters[clusters >= 0])), "noise": float(np.mean(clusters < 0))}
+
+
+def _against(truth: pd.Series, clusters: np.ndarray) -> dict[str, float]:
+    """Return the scores against one labelling; nothing where it has fewer than two values."""
+    present = (truth != "").to_numpy()
+    if truth[present].nunique() < 2:
+        return {}
+    return score(truth[present].to_numpy(), clusters[present])

@@ -1,0 +1,165 @@
+"""The baseline grid over one encoder's embedding: reducer x clusterer x seed.
+
+Spaces first, each with the neighbour graph that all clusterers share, then cells. What cannot differ is computed once:
+a deterministic clusterer in a deterministic space gives one labelling for all seeds. Every space and every labelling is
+kept as a piece, so that a grid that starts again computes only what changed.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from tqdm import tqdm
+
+from audioclust import registry
+from audioclust.results import costs
+from audioclust.results.pieces import Pieces
+from audioclust.results.spaces import Space
+from audioclust.runs.baseline import Baseline, cell
+from audioclust.runs.reduce import Reduce
+from audioclust.threads import one_thread
+
+
+@dataclass
+class Item:
+    """A reducer or clusterer: its room and name, its parameters, and the fingerprint of its code."""
+
+    room: str
+    name: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    code: str = ""
+
+    @property
+    def kind(self) -> type:
+        return registry.get(self.room, self.name)
+
+    def with_k(self, k: int | None) -> "Item":
+        """Return it with the number of clusters resolved; ``None`` where it has no such parameter."""
+        return self if k is None else replace(self, parameters=self.parameters | {"k": k})
+
+    def key(self, *inputs: Any) -> str:
+        return Pieces.key(self.room, self.name, self.parameters, self.code, *inputs)
+
+
+class Found(NamedTuple):
+    """A labelling, what was found from the data, why it was not computed, and its cost where it was computed now."""
+
+    labels: np.ndarray
+    chosen: dict[str, Any]
+    reason: str
+    cost: dict[str, Any]
+
+
+def grid(
+    x: np.ndarray,
+    reducers: dict[str, Item],
+    clusterers: dict[str, Item],
+    seeds: list[int],
+    reduce: Reduce,
+    baseline: Baseline,
+    pieces: Pieces,
+) -> tuple[dict[str, Space], list[dict[str, Any]], np.ndarray, list[dict[str, Any]]]:
+    """Run every clusterer in every space for every seed.
+
+    Args:
+        x: (n, d) embedding, or (s, n, d), one per seed.
+        reducers, clusterers: by name; ``k`` resolved.
+        seeds: of what is stochastic.
+        reduce, baseline: how.
+        pieces: what earlier runs computed.
+
+    Returns:
+        The spaces by reducer, cells (one dict per row), labels (cells, n) int32, and the costs of what ran now.
+    """
+    with one_thread():
+        spaces, spent = _spaces(x, reducers, seeds, reduce, pieces, baseline.workers)
+        wanted = {
+            (r, c, seed): _work(clusterers[c].kind, spaces[r], r, c, seed, seeds)
+            for c in clusterers for r in reducers for seed in seeds
+        }  # fmt: skip
+        runs = list(dict.fromkeys(wanted.values()))
+        tasks = [lambda run=run: _cell(spaces[run[0]], clusterers[run[1]], run, baseline, pieces) for run in runs]
+        found = dict(zip(runs, _side_by_side(tasks, baseline.workers, "clusterers", "cell"), strict=True))
+    cells = [
+        {"reducer": r, "clusterer": c, "seed": seed, "chosen": found[run].chosen, "reason": found[run].reason}
+        for (r, c, seed), run in wanted.items()
+    ]
+    labels = np.stack([found[run].labels for run in wanted.values()])
+    return spaces, cells, labels, spent + [result.cost for result in found.values() if result.cost]
+
+
+def _side_by_side(tasks: list[Callable], workers: int, name: str, unit: str) -> Iterable[Any]:
+    """Run tasks in threads: the kernels release the interpreter lock, and processes would each import and copy all."""
+    parallel = joblib.Parallel(n_jobs=workers, require="sharedmem", return_as="generator")
+    results = parallel(joblib.delayed(task)() for task in tasks)
+    return tqdm(results, total=len(tasks), desc=name, unit=unit, mininterval=2)
+
+
+# Spaces
+
+
+def _spaces(
+    x: np.ndarray, reducers: dict[str, Item], seeds: list[int], reduce: Reduce, pieces: Pieces, workers: int
+) -> tuple[dict[str, Space], list[dict[str, Any]]]:
+    several = x.ndim == 3
+    runs = [
+        (name, position)
+        for name, item in reducers.items()
+        for position in range(len(seeds) if several or item.kind.stochastic else 1)
+    ]
+    tasks = [
+        lambda name=name, p=p: _space(x[p] if several else x, reducers[name], seeds[p], reduce, pieces)
+        for name, p in runs
+    ]
+    found = list(zip(runs, _side_by_side(tasks, workers, "reducers", "space"), strict=True))
+    spaces = {}
+    for name in reducers:
+        parts = [space for (reducer, _), (space, _) in found if reducer == name]
+        spaces[name] = Space(*(np.stack(arrays) for arrays in zip(*parts, strict=True)))
+    return spaces, [cost for _, (_, cost) in found if cost]
+
+
+def _space(
+    x: np.ndarray, item: Item, seed: int, reduce: Reduce, pieces: Pieces
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], dict[str, Any]]:
+    """Return one space with its graph, and its cost where it was computed now."""
+    key = item.key(x, reduce.scale, reduce.neighbours, seed if item.kind.stochastic else None)
+    kept = pieces.get(key)
+    if kept is not None:
+        return (kept["x"], kept["distances"], kept["indices"]), {}
+    with costs.measured(reducer=item.name, seed=seed) as cost:
+        space = reduce.space(x, item.kind, item.parameters, seed)
+    pieces.put(key, x=space[0], distances=space[1], indices=space[2])
+    return space, cost
+
+
+# Cells
+
+Work = tuple[str, str, int, int]  # reducer, clusterer, position of the space, seed
+
+
+def _work(kind: type, space: Space, reducer: str, clusterer: str, seed: int, seeds: list[int]) -> Work:
+    """Return which computation gives a cell: several cells may share one."""
+    position = seeds.index(seed) if len(space.x) > 1 else 0
+    return reducer, clusterer, position, seed if kind.stochastic else seeds[position]
+
+
+def _cell(space: Space, item: Item, work: Work, baseline: Baseline, pieces: Pieces) -> Found:
+    """Run one cell, or take it from ``pieces``."""
+    reducer, _, position, seed = work
+    x = space.x[position]
+    model = item.kind(**item.parameters, **({"random_state": seed} if item.kind.stochastic else {}))
+    reason = baseline.refusal(model, *x.shape)
+    if reason:
+        return Found(np.full(len(x), -1, np.int32), {}, reason, {})
+    key = item.key(x, seed if item.kind.stochastic else None)
+    kept = pieces.get(key)
+    if kept is not None:
+        return Found(kept["labels"], json.loads(str(kept["chosen"])), "", {})
+    with costs.measured(reducer=reducer, clusterer=item.name, seed=seed) as cost:
+        labels, chosen = cell(model, x, space.distances[position], space.indices[position])
+    pieces.put(key, labels=labels, chosen=np.array(json.dumps(chosen)))
+    return Found(labels, chosen, "", cost)

@@ -1,0 +1,1 @@
+"""Parts of every training: epochs that resume, checkpoints, saved models, schedules, monitors."""

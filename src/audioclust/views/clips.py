@@ -1,0 +1,145 @@
+"""Log-mels as deep methods read them: standardised batches on the device, with the length of each clip's signal."""
+
+import copy
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+BLOCK = 512  # clips per step while statistics are taken
+SHARE = 0.5  # of a GPU's free memory that the log-mels may take; if they need more they stay in their memory map
+
+
+class Clips:
+    """Log-mels (n, f, t); ``clips[rows]`` are standardised with one mean and one deviation for all.
+
+    On a GPU they are kept in its memory, as float16, where they fit; on the CPU an array or a memory map stays as it
+    is. ``digest`` is a hash of all values and lengths.
+
+    Args:
+        logmel: (n, f, t) in nats, an array or a memory map.
+        frames: (n,) frames that hold signal, the rest being padding; None where all do.
+        device: of the batches.
+        mean, std: for standardising; None: those of the signal of these clips.
+        front_end: what the log-mels were computed with, such as ``{"sample_rate": 16000, "n_mels": 64, ...}``; None:
+            unknown.
+
+    Raises:
+        ValueError: not three-dimensional, no clip, a clip that is not finite (the first is named), or lengths outside
+            1 .. t.
+    """
+
+    def __init__(
+        self,
+        logmel: np.ndarray,
+        frames: np.ndarray | None = None,
+        device: str = "cpu",
+        *,
+        mean: float | None = None,
+        std: float | None = None,
+        front_end: dict[str, Any] | None = None,
+    ):
+        if logmel.ndim != 3 or 0 in logmel.shape:
+            raise ValueError(f"log-mels of shape {logmel.shape}: (n, mels, frames) with at least one clip is needed")
+        self.n, self.f, self.t = logmel.shape
+        self.device, self.front_end = device, front_end
+        self.frames = _lengths(frames, self.n, self.t)
+        found_mean, found_std, self.digest = _statistics(logmel, self.frames)
+        self.mean, self.std = (found_mean, found_std) if mean is None or std is None else (mean, std)
+        self._logmel = _on_device(logmel, device)
+
+    @classmethod
+    def of(
+        cls,
+        x: Any,
+        frames: np.ndarray | None = None,
+        device: str = "cpu",
+        *,
+        mean: float | None = None,
+        std: float | None = None,
+        front_end: dict[str, Any] | None = None,
+    ) -> "Clips":
+        """Return ``x`` as ``Clips``. Of ``Clips``, a copy that shares the log-mels, with another ``mean`` and ``std``.
+
+        ``front_end`` is that of an array; ``Clips`` with a front end of their own keep it.
+        """
+        if not isinstance(x, cls):
+            return cls(np.asanyarray(x), frames, device, mean=mean, std=std, front_end=front_end)
+        x = copy.copy(x)
+        x.mean, x.std = (x.mean, x.std) if mean is None or std is None else (mean, std)
+        x.front_end = front_end if x.front_end is None else x.front_end
+        return x
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, rows: torch.Tensor | slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the clips ``rows`` (int64, CPU) as (b, f, t) float32, and the frames of their signal (b,) int64."""
+        if isinstance(self._logmel, torch.Tensor):
+            # Rows and lengths are copied without waiting for the GPU.
+            x = self._logmel[rows if isinstance(rows, slice) else rows.to(self.device, non_blocking=True)]
+        else:
+            chosen = rows if isinstance(rows, slice) else rows.numpy()
+            x = torch.from_numpy(np.array(self._logmel[chosen], dtype=np.float32)).to(self.device)
+        return (x.float() - self.mean) / self.std, self.frames[rows].to(self.device, non_blocking=True)
+
+
+def signal_frames(durations: np.ndarray, hop_seconds: float, frames: int) -> np.ndarray:
+    """Return how many of a log-mel's ``frames`` hold signal, (n,), from the seconds of signal in each clip."""
+    return np.clip(np.ceil(np.asarray(durations) / hop_seconds).astype(np.int64) + 1, 1, frames)
+
+
+def load(logmel: Path, durations: Path, device: str = "cpu") -> Clips:
+    """Open what stage ``logmel`` wrote into a folder, by memory map.
+
+    Args:
+        logmel: the folder of ``logmel.npy`` (n, mels, t) and ``stats.json``.
+        durations: .npy (n,) seconds of signal.
+        device: of the batches.
+    """
+    x = np.load(logmel / "logmel.npy", mmap_mode="r")
+    stats = json.loads((logmel / "stats.json").read_text(encoding="utf-8"))
+    frames = signal_frames(np.load(durations), stats["hop_seconds"], x.shape[2])
+    return Clips(x, frames, device, front_end=stats.get("front_end"))
+
+
+def _lengths(frames: np.ndarray | None, n: int, t: int) -> torch.Tensor:
+    if frames is None:
+        return torch.full((n,), t, dtype=torch.int64)
+    lengths = torch.as_tensor(np.asarray(frames), dtype=torch.int64)
+    if lengths.shape != (n,):
+        raise ValueError(f"frames of shape {tuple(lengths.shape)}: one number for each of {n} clips is needed")
+    bad = np.flatnonzero((lengths < 1) | (lengths > t))
+    if len(bad):
+        raise ValueError(f"clip {bad[0]} has {lengths[bad[0]]} frames of signal: a number between 1 and {t} is needed")
+    return lengths
+
+
+def _statistics(logmel: np.ndarray, frames: torch.Tensor) -> tuple[float, float, str]:
+    """Return mean and deviation over all bands of all frames with signal, and a hash of everything."""
+    total, squares, count = 0.0, 0.0, 0
+    digest = hashlib.blake2b(frames.numpy(), digest_size=16)
+    for start in range(0, len(logmel), BLOCK):
+        x = np.ascontiguousarray(logmel[start : start + BLOCK], dtype=np.float32)
+        bad = np.flatnonzero(~np.isfinite(x).all(axis=(1, 2)))
+        if len(bad):
+            raise ValueError(f"the log-mel of clip {start + bad[0]} is not finite (row of clips.csv)")
+        digest.update(x)
+        signal = np.arange(x.shape[2]) < frames[start : start + BLOCK, None].numpy()
+        values = x.transpose(0, 2, 1)[signal].astype(np.float64)
+        total, squares, count = total + values.sum(), squares + (values**2).sum(), count + values.size
+    mean = float(total / count)
+    # Clips of one constant value have no deviation.
+    return mean, max(float(np.sqrt(max(squares / count - mean**2, 0.0))), 1e-6), digest.hexdigest()
+
+
+def _on_device(logmel: np.ndarray, device: str) -> np.ndarray | torch.Tensor:
+    if device == "cpu":
+        return logmel
+    free, _ = torch.cuda.mem_get_info(device)
+    if logmel.size * 2 > SHARE * free:
+        return logmel
+    return torch.from_numpy(np.array(logmel, dtype=np.float16)).to(device)

@@ -1,0 +1,141 @@
+"""Embeddings of the views of clips, by a frozen encoder or by one that is being trained.
+
+Both have the methods ``original(rows)``, rows (m,) -> (m, d) without gradient, and ``strong(rows)``, rows (h, b) ->
+(h, b, d), so that one training loop serves both. ``at(epoch)`` is called at the start of an epoch.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from audioclust.devices import autocast, seeded
+from audioclust.views.augment import Augment
+from audioclust.views.clips import Clips
+
+BLOCK = 128  # clips per forward pass without gradient, fewer where a GPU runs out of memory
+
+
+@torch.no_grad()
+def embed(network: nn.Module, clips: Clips, view: Callable, rows: Tensor | None = None) -> Tensor:
+    """Return the network's output, in eval mode, for a view of each clip, (m, ...) float32.
+
+    Args:
+        network: (b, 1, f, width) -> (b, ...).
+        clips: n of them.
+        view: ``augment.weak_view`` or another of its kind.
+        rows: (m,) int64 of the clips; None: all.
+    """
+    was = network.training
+    network.eval()
+    rows = torch.arange(clips.n) if rows is None else rows
+    parts, done, size = [], 0, BLOCK
+    while done < len(rows):
+        try:
+            with autocast(clips.device):
+                parts.append(network(view(*clips[rows[done : done + size]])).float())
+            done += size
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            size //= 2
+    network.train(was)
+    return torch.cat(parts)
+
+
+def embed_views(network: nn.Module, clips: Clips, augment: Augment, count: int) -> Tensor:
+    """Return the network's output (n, ...) for the original view of each clip or, with ``count`` > 0, its mean over
+    ``count`` weak views, which are the same ones whenever the same clips are given.
+    """
+    if not count:
+        return embed(network, clips, augment.original_view)
+    with seeded(0, clips.device):
+        return sum(embed(network, clips, augment.weak_view) for _ in range(count)) / count
+
+
+class Frozen:
+    """A few weak and strong views per clip, embedded once and drawn from: no network runs in the training loop.
+
+    Args:
+        encoder: (b, 1, f, width) -> (b, d).
+        clips: n of them.
+        augment: makes the views.
+        embedding: (n, d) of the original views.
+        count: views per clip and kind; a kind takes count n d floats of memory.
+        refresh: epochs after which other views are embedded; 0: never.
+        random_state: the views depend on it and on the epoch alone, so no checkpoint has to hold them.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        clips: Clips,
+        augment: Augment,
+        embedding: Tensor,
+        count: int,
+        refresh: int = 0,
+        random_state: int = 0,
+    ):
+        self.encoder, self.clips, self.augment, self.embedding = encoder, clips, augment, embedding
+        self.count, self.refresh, self.random_state, self._round = count, refresh, random_state, -1
+
+    def at(self, epoch: int) -> None:
+        """Drop the views that this epoch does not use."""
+        now = epoch // self.refresh if self.refresh else 0
+        if now == self._round:
+            return
+        self._round, self._views = now, {}
+
+    def _several(self, kind: str) -> Tensor:
+        """Return the views (count, n, d) of a kind; they are embedded on the first call."""
+        if kind not in self._views:
+            with seeded(2 * (1_000_003 * self.random_state + self._round) + (kind == "strong"), self.clips.device):
+                view = getattr(self.augment, f"{kind}_view")
+                self._views[kind] = torch.stack([embed(self.encoder, self.clips, view) for _ in range(self.count)])
+        return self._views[kind]
+
+    def original(self, rows: Tensor) -> Tensor:
+        return self.embedding[rows.to(self.embedding.device)]
+
+    def weak(self, rows: Tensor) -> Tensor:
+        """(m,) -> (m, d)."""
+        return self._drawn("weak", rows)
+
+    def strong(self, rows: Tensor) -> Tensor:
+        return self._drawn("strong", rows)
+
+    def _drawn(self, kind: str, rows: Tensor) -> Tensor:
+        views = self._several(kind)
+        rows = rows.to(views.device)
+        return views[torch.randint(self.count, rows.shape, device=rows.device), rows]
+
+
+class Trained:
+    """Views made and embedded on each call, by an encoder that the strong ones train.
+
+    Args:
+        encoder: (b, 1, f, width) -> (b, d).
+        clips: n of them.
+        augment: makes the views.
+        norm: mode of batch normalisation and dropout while the encoder is trained, "train" or "eval".
+    """
+
+    def __init__(self, encoder: nn.Module, clips: Clips, augment: Augment, norm: str = "eval"):
+        self.encoder, self.clips, self.augment = encoder, clips, augment
+        encoder.train(norm == "train")
+
+    def at(self, epoch: int) -> None:
+        """Nothing is kept from epoch to epoch."""
+
+    def original(self, rows: Tensor) -> Tensor:
+        return embed(self.encoder, self.clips, self.augment.original_view, rows)
+
+    def strong(self, rows: Tensor) -> Tensor:
+        """A clip that occurs in several rows is embedded once."""
+        clips, places = rows.unique(return_inverse=True)
+        with autocast(self.clips.device):
+            out = self.encoder(self.augment.strong_view(*self.clips[clips.cpu()]))
+        return out.float()[places]
+
+
+Views = Frozen | Trained

@@ -1,0 +1,81 @@
+"""Check all of ``params.yaml``, find the encoders' weights, and write down what other stages depend on.
+
+Run by ``dvc repro check``. Into ``data/check`` go the fingerprint of each stage's code, the sections of the grid's
+reducers and clusterers with their defaults, and every ``k`` that is asked for.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import fingerprints
+import own_source  # noqa: F401
+from audioclust import registry
+from audioclust.parameters import values
+from params import ITEMS, Params, check_all, run
+from paths import CHECK, NOTHING
+
+GRID = ("reducers", "clusterers")
+
+
+def main() -> None:
+    params = Params()
+    check_all(params)
+    _find_weights(params)
+    for stage, items in _code(params).items():
+        _write(CHECK / "code" / stage, fingerprints.stage(stage.partition("/")[0], *items))
+    grid = {kind: {name: _complete(params, kind, name) for name in params.items(kind)} for kind in GRID}
+    for kind, sections in grid.items():
+        for name in sections:
+            sections[name] = {"parameters": sections[name], "code": fingerprints.item_in_grid(kind, name)}
+    _write_json(CHECK / "grid.json", grid)
+    _write_json(CHECK / "clusters.json", _clusters(params))
+    _write(NOTHING / "README", "Methods that start from nothing depend on this file, which never changes.\n")
+
+
+def _find_weights(params: Params) -> None:
+    """Find and load every encoder's weights, so that absent ones stop the run before any work."""
+    for name in params.items("encoders"):
+        kind = registry.get("encoders", name)
+        kind(**params.section(name, kind), device="cpu").prepare()
+
+
+def _code(params: Params) -> dict[str, list[tuple[str, str]]]:
+    """Return the stages, as ``stage`` or ``stage/item``, and the items, room and name, that each runs."""
+    found = {"prepare": [("datasets", params["data"]["dataset"])], "label": [], "logmel": [], "evaluate": []}
+    found |= {f"embed/{name}": [("encoders", name)] for name in params.items("encoders")}
+    found |= {f"pretext/{name}": [("pretext", name)] for name in params.items("pretexts")}
+    found["grid"] = [(kind, name) for kind in GRID for name in params.items(kind)]
+    for name, encoder in params.methods().items():
+        trained = [("pretext", encoder)] if encoder in params.items("pretexts") else []
+        found[f"deep/{name}"] = [("methods", name), *trained]
+    return found
+
+
+def _complete(params: Params, kind: str, name: str) -> dict[str, Any]:
+    """Return the section of an item with its defaults; ``k`` stays as it was asked for."""
+    item = registry.get(ITEMS[kind], name)
+    return values(item(**params.section(name, item)))
+
+
+def _clusters(params: Params) -> dict[str, dict[str, Any]]:
+    """Return, by method and for the grid, each section with a ``k`` and what it asks for."""
+    found = {"grid": {name: _complete(params, "clusterers", name) for name in params.items("clusterers")}}
+    found |= {name: {name: _complete(params, "methods", name)} for name in params.methods()}
+    return {
+        stage: {name: section["k"] for name, section in sections.items() if "k" in section}
+        for stage, sections in found.items()
+    }
+
+
+def _write_json(path: Path, content: Any) -> None:
+    _write(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)

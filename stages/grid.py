@@ -1,0 +1,40 @@
+"""Every reducer and clusterer over one embedding. Run by ``dvc repro grid@byol_a`` as
+``python stages/grid.py byol_a``."""
+
+import json
+import sys
+
+import numpy as np
+
+import own_source  # noqa: F401
+from audioclust.results import costs, labels, spaces
+from audioclust.results.pieces import Pieces
+from audioclust.runs.baseline import Baseline
+from audioclust.runs.grid import Item, grid
+from audioclust.runs.reduce import Reduce
+from params import Params, run
+from paths import CHECK, COSTS, EMBEDDINGS, LABELS, REDUCED, SCRATCH, TRUTH
+
+
+def main() -> None:
+    encoder = sys.argv[1]
+    params = Params()
+    k = json.loads((TRUTH / "k/grid.json").read_text(encoding="utf-8"))
+    items = json.loads((CHECK / "grid.json").read_text(encoding="utf-8"))
+    reducers = {name: Item("reducers", name, **item) for name, item in items["reducers"].items()}
+    clusterers = {
+        name: Item("clusterers", name, **item).with_k(k.get(name)) for name, item in items["clusterers"].items()
+    }
+    x = np.load(EMBEDDINGS / encoder / "embedding.npy")
+    reduce, baseline = Reduce(**params.section("reduce", Reduce)), Baseline(**params.section("baseline", Baseline))
+    pieces = Pieces(SCRATCH / "pieces")
+    found, cells, clusters, spent = grid(x, reducers, clusterers, params.items("seeds"), reduce, baseline, pieces)
+    for name, space in found.items():
+        spaces.save(REDUCED / encoder, name, space)
+    labels.save(LABELS / "grid" / f"{encoder}.npz", [{"encoder": encoder, **cell} for cell in cells], clusters)
+    costs.write(COSTS, f"grid-{encoder}", [{"encoder": encoder, **cost} for cost in spent])
+    pieces.prune()
+
+
+if __name__ == "__main__":
+    run(main)

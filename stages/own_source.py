@@ -1,0 +1,13 @@
+"""Take audioclust from the ``src`` beside this folder, whatever is installed: import this first.
+
+Code and results belong together: a second clone in the same environment, and the copies in which DVC runs queued
+experiments, run their own code. Worker processes inherit it.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+SOURCE = str(Path(__file__).resolve().parents[1] / "src")
+sys.path.insert(0, SOURCE)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")]))

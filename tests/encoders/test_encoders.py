@@ -1,0 +1,73 @@
+"""Every encoder is held to the contract of ``audioclust.encoders``: nothing random, nothing downloaded."""
+
+import numpy as np
+import pytest
+import torch
+from encoders_fixture import clips
+
+from audioclust import registry
+from audioclust.encoders.logmel_stats import LogmelStats
+from audioclust.parameters import types
+
+NAMES = registry.names("encoders")
+WITH_WEIGHTS = [name for name in NAMES if "weights" in types(registry.get("encoders", name))]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_contract(built, name):
+    encoder = built(name)
+    x = clips(encoder)
+    kept, random_state = x.copy(), torch.random.get_rng_state()
+    found = encoder(x, np.full(5, 0.3))
+    assert encoder.sample_rate in (16000, 32000) and encoder.input in ("logmel", "waveform")
+    assert found.dtype == np.float32 and found.ndim == 2 and len(found) == 5
+    assert encoder.dim in (None, found.shape[1])
+    assert np.isfinite(found).all() and np.unique(found, axis=0).shape == found.shape
+    np.testing.assert_array_equal(found, encoder(x))
+    np.testing.assert_array_equal(x, kept)
+    assert torch.equal(random_state, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_clip_alone_is_as_in_a_batch(built, name):
+    encoder = built(name)
+    x = clips(encoder)
+    alone = np.concatenate([encoder(x[i : i + 1]) for i in range(5)])
+    np.testing.assert_allclose(alone, encoder(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_silence_is_finite(built, name):
+    encoder = built(name)
+    silence = np.full_like(clips(encoder), -15.9424 if encoder.input == "logmel" else 0.0)
+    assert np.isfinite(encoder(silence)).all()
+
+
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
+def test_a_checkpoint_of_another_network_is_refused(built, name, tmp_path):
+    torch.save(torch.nn.Linear(3, 2).state_dict(), tmp_path / "other.pth")
+    with pytest.raises(RuntimeError, match=r"other.pth: the key .* is missing"):
+        built(name, weights=str(tmp_path / "other.pth"))
+
+
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
+def test_preparing_from_a_file_draws_no_random_number(built, name):
+    encoder = built(name)
+    before = torch.random.get_rng_state()
+    encoder.prepare()
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_wrong_value_stops_at_once_and_is_named(name):
+    kind = registry.get("encoders", name)
+    for parameter in types(kind):
+        with pytest.raises(ValueError, match=rf"{kind.__name__}\.{parameter} = 0\.5"):
+            kind(**{parameter: 0.5}).prepare()
+
+
+def test_statistics_in_the_chosen_order():
+    x = np.random.default_rng(0).normal(-9, 4, (3, 64, 48)).astype(np.float32)
+    found = LogmelStats(statistics=["max", "mean"])(x)
+    np.testing.assert_array_equal(found[:, :64], x.max(2))
+    np.testing.assert_allclose(found[:, 64:], x.mean(2), rtol=1e-5)

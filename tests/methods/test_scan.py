@@ -1,0 +1,195 @@
+"""SCAN: its losses beside the official code's, and what is peculiar to it as a whole.
+
+``golden/scan.npz`` holds what the official code (wvangansbeke/Unsupervised-Classification: ``SCANLoss``,
+``scan_evaluate``, ``ConfidenceBasedCE``) returned for small random inputs.
+"""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from deep_fixture import close, golden, sounds
+from sklearn.metrics import adjusted_rand_score
+
+from audioclust.methods import scan
+from audioclust.methods.scan import SCAN
+from audioclust.networks.heads import Linears
+from audioclust.pretext.simclr import SimCLR
+from audioclust.threads import one_thread
+from audioclust.training.loop import Run
+from audioclust.views.augment import Augment
+
+AUGMENT = Augment(width=16, length="fit", weak=("crop", "gain"), strong=("crop", "tilt", "time_mask"))
+
+
+@pytest.fixture(autouse=True)
+def single():
+    """Small tensors; and two threads that share cores with others are slow."""
+    with one_thread():
+        yield
+
+
+# The losses, beside the official code
+
+
+def test_the_loss_and_its_gradient_are_the_official_ones():
+    g = golden("scan.npz", "loss")
+    # A second head changes nothing of the first.
+    anchors, neighbours = (torch.stack([g[side], -g[side]]).requires_grad_() for side in ("anchors", "neighbors"))
+    total, consistency, entropy = scan.scan_loss(anchors, neighbours, 5.0)
+    total.sum().backward()
+    close(total[0].detach(), g["total"])
+    close(consistency[0].detach(), g["consistency"])
+    close(entropy[0].detach(), g["entropy"])
+    close(anchors.grad[0], g["grad_anchors"])
+    close(neighbours.grad[0], g["grad_neighbors"])
+
+
+def test_the_criterion_is_the_official_one():
+    g = golden("scan.npz", "loss")
+    values = scan.criterion(g["val_probs_heads"].log(), g["val_neighbor_idx"])
+    close(values, g["val_total"])
+    close(scan.mean_entropy(g["val_probs_heads"].log()), g["val_entropy"])
+    assert int(values.argmin()) == int(g["val_lowest_loss_head"])
+
+
+@pytest.mark.parametrize(("balance", "name"), [(True, "balanced"), (False, "plain")])
+def test_the_selflabel_loss_is_the_official_one(balance, name):
+    g = golden("scan.npz", "selflabel")
+    strong = g["logits_strong"].clone().requires_grad_()
+    loss, sizes = scan.selflabel_loss(g["logits_weak"], strong, 0.99, balance)
+    loss.backward()
+    close(loss.detach(), g[f"loss_{name}"])
+    close(strong.grad, g[f"grad_{name}"])
+    assert torch.equal(sizes.long(), torch.bincount(g["logits_weak"].argmax(1)[g["mask"]], minlength=5))
+
+
+# The losses, at their limits
+
+
+def test_the_best_assignment_has_the_stated_criterion():
+    """Sure, equal among neighbours, equally large clusters: -log k; all clips in one cluster: 0."""
+    perfect, collapsed = torch.eye(3).repeat(4, 1) * 1e3, torch.eye(3)[[0] * 12] * 1e3
+    neighbours = (torch.arange(12)[:, None] + torch.tensor([0, 3, 6])) % 12
+    values = scan.criterion(torch.stack([perfect, collapsed]), neighbours)
+    torch.testing.assert_close(values, torch.tensor([-np.log(3), 0.0], dtype=torch.float32), rtol=0, atol=1e-5)
+
+
+def test_a_pair_that_could_not_disagree_more_has_a_finite_loss_and_gradient():
+    anchors, neighbours = (torch.tensor([[[s * 500.0, 0.0, -s * 500.0]]], requires_grad=True) for s in (1, -1))
+    total, consistency, _ = scan.scan_loss(anchors, neighbours)
+    total.sum().backward()
+    assert float(consistency.detach()) == pytest.approx(1000 - np.log(3))  # three clusters, e^-1000 each
+    assert torch.isfinite(anchors.grad).all() and anchors.grad.abs().sum() > 0
+
+
+def test_labels_that_are_not_sure_give_no_loss():
+    strong = torch.randn(6, 3, requires_grad=True)
+    loss, sizes = scan.selflabel_loss(torch.zeros(6, 3), strong, 0.99)
+    loss.backward()
+    assert float(loss.detach()) == 0 and not sizes.any() and not strong.grad.any()
+
+
+def test_a_clip_is_the_first_of_its_neighbours():
+    x = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
+    assert scan.mine(x, 1).tolist() == [[0, 1], [1, 0], [2, 3], [3, 2]]
+    assert scan.mine(x, 0).tolist() == [[0], [1], [2], [3]]
+
+
+# The whole
+
+
+@pytest.fixture(scope="module")
+def start():
+    """An encoder in whose embedding all neighbours are of the same kind."""
+    with one_thread():
+        return SimCLR(d=16, channels=8, epochs=20, batch=20, lr=0.003, augment=AUGMENT).fit(sounds()[0])
+
+
+def make(k=3, **parameters):
+    """Return a SCAN that is small enough to train in a second."""
+    small = {"neighbours": 8, "epochs": 12, "batch": 20, "lr": 0.003, "views": 3, "threshold": 0.8, "norm": "eval",
+             "selflabel_epochs": 5, "selflabel_batch": 30, "selflabel_lr": 0.001}  # fmt: skip
+    return SCAN(k, **{**small, **parameters}, augment=AUGMENT)
+
+
+@pytest.mark.parametrize("update", ["all", "heads"])
+def test_the_best_head_of_the_best_epoch_is_kept(update, start, monkeypatch):
+    """Of six epochs the third has the smallest criterion: the clusters are those of a training that ended there."""
+    x, _ = sounds()
+
+    def clusters(count, best):
+        values = iter([3.0, 2.0, 1.0, 2.0, 3.0, 4.0])
+        monkeypatch.setattr(scan, "criterion", lambda *_: torch.tensor([5.0, next(values)]).roll(best))
+        return make(stage="cluster", update=update, heads=2, epochs=count).fit(x, encoder=start).proba_
+
+    np.testing.assert_array_equal(clusters(6, 0), clusters(3, 0))
+    assert (clusters(3, 0) != clusters(3, 1)).any()
+
+
+def test_the_curves_need_no_labels(start):
+    x, run = sounds()[0], Run()
+    make().fit(x, encoder=start, run=run)
+    cluster, selflabel = ([row for row in run.curves if row["phase"] == phase] for phase in ("cluster", "selflabel"))
+    shared = {"phase", "epoch", "loss", "criterion", "entropy", "confidence", "changed", "sure"}
+    assert len(cluster) == 12 and len(selflabel) == 5
+    assert cluster[-1].keys() == shared | {"consistency"} and selflabel[-1].keys() == shared | {"taught"}
+    assert cluster[-1]["criterion"] < cluster[0]["criterion"] and cluster[0]["changed"] == 1
+    assert all(0 <= row["entropy"] <= 1 + 1e-6 and 0 <= row["sure"] <= 1 for row in run.curves)
+    assert selflabel[-1]["confidence"] > cluster[-1]["confidence"] and selflabel[-1]["taught"] == 1
+
+
+def test_a_cluster_that_becomes_empty_is_filled_again(start, monkeypatch):
+    """In epoch 4 no clip is left in one of the clusters: the entropy brings them back."""
+    x, kinds = sounds()
+    made, passes, heads = scan.batches, [], []
+
+    def emptied(*arguments):
+        passes.append(None)
+        if len(passes) == 5:
+            with torch.no_grad():
+                heads[0].weight[:, 1], heads[0].bias[:, 1] = 0, -4
+        return made(*arguments)
+
+    monkeypatch.setattr(scan, "Linears", lambda *sizes: heads.append(Linears(*sizes)) or heads[0])
+    monkeypatch.setattr(scan, "batches", emptied)
+    run = Run()
+    model = make(stage="cluster", update="heads", epochs=40, lr=0.1).fit(x, encoder=start, run=run)
+    assert run.curves[4]["entropy"] < 0.8 and run.curves[-1]["entropy"] > 0.95
+    assert adjusted_rand_score(kinds, model.labels_) > 0.9
+
+
+def test_as_many_clusters_as_clips(start):
+    x, _ = sounds(4, k=4)
+    model = make(4, stage="cluster", update="heads", lr=0.05, epochs=80).fit(x, encoder=start)
+    assert model.neighbours_ == 0 and sorted(model.labels_) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("parameter", "value"), [("stage", "clusters"), ("k", 1), ("update", "head"), ("batch", 1)])
+def test_wrong_parameters_are_refused(parameter, value):
+    with pytest.raises(ValueError, match=rf"SCAN\.{parameter} = {value!r}: "):
+        make().set_params(**{parameter: value}).fit(None)
+
+
+def test_clusters_are_those_of_the_encoders_embedding(start, tmp_path):
+    x, _ = sounds()
+    start = copy.deepcopy(start)
+    start.views = 4
+    model = make(stage="cluster", update="heads").set_params(augment=None).fit(x, encoder=start)
+    with torch.no_grad():
+        proba = model.network_[1](torch.from_numpy(start.transform(x))).softmax(1)
+    np.testing.assert_allclose(model.proba_, proba.numpy(), atol=1e-5)
+    model.save(tmp_path)
+    np.testing.assert_array_equal(SCAN.load(tmp_path).predict(x), model.labels_)
+
+
+@pytest.mark.parametrize("norm", ["train", "eval"])
+def test_if_no_clip_is_sure_the_clusters_are_those_before(norm, start):
+    x, run = sounds()[0], Run()
+    short = {"epochs": 2, "threshold": 0.999, "norm": norm, "lr": 1e-5}
+    with pytest.warns(UserWarning, match=r"no clip was surer than scan\.threshold = 0\.999: lower it"):
+        model = make(**short).fit(x, encoder=start, run=run)
+    clustered = make(**short, stage="cluster").fit(x, encoder=start)
+    np.testing.assert_array_equal(model.proba_, clustered.proba_)
+    assert {row["phase"] for row in run.curves} == {"cluster"}

@@ -1,0 +1,47 @@
+"""Cosine neighbours in torch: the official ones at every block size, never the point itself."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from audioclust.points.cosine import cosine_neighbours
+from audioclust.points.neighbours import Neighbours
+from audioclust.points.scale import scale
+
+X = torch.randn(60, 8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("block", [1, 7, 32, 60, 4096])
+def test_neighbours_are_temis(block):
+    """``compute_neighbors`` of TEMI's gen_embeds.py, for at most 80,000 points (golden/methods/temi_knn)."""
+    golden = np.load(Path(__file__).parents[1] / "golden" / "temi_knn.npz")
+    found = cosine_neighbours(torch.from_numpy(golden["x"]), golden["neighbors"].shape[1], block)
+    assert found.dtype == torch.int64
+    np.testing.assert_array_equal(found, golden["neighbors"])
+
+
+def test_neighbours_are_those_of_the_grid():
+    _, expected = Neighbours(scale(X.numpy(), "l2")).query(6)
+    np.testing.assert_array_equal(cosine_neighbours(X, 6), expected)
+
+
+@pytest.mark.parametrize("block", [7, 4096])
+def test_no_point_is_its_own_neighbour_among_duplicates(block):
+    x = X[:6].repeat_interleave(10, 0) * torch.rand(60, 1).add(0.5)
+    found = cosine_neighbours(x, 9, block)
+    assert (found != torch.arange(60)[:, None]).all()
+    assert (found // 10 == torch.arange(60)[:, None] // 10).all()
+    assert all(len(row.unique()) == 9 for row in found)
+
+
+def test_all_others_can_be_asked_for():
+    found = cosine_neighbours(X, 59, 16)
+    assert all(set(row.tolist()) == set(range(60)) - {i} for i, row in enumerate(found))
+
+
+@pytest.mark.parametrize("k", [0, 60, 100])
+def test_k_out_of_range_names_the_rule(k):
+    with pytest.raises(ValueError, match=rf"k={k} neighbours of 60 points"):
+        cosine_neighbours(X, k)

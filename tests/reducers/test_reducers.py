@@ -1,0 +1,187 @@
+"""Scaling, and every reducer held to the contract of ``audioclust.reducers``; then what is peculiar to each.
+
+A new file there is tested without an edit here.
+"""
+
+import sys
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA as Reference
+from sklearn.preprocessing import StandardScaler, normalize
+
+from audioclust import registry
+from audioclust.parameters import types
+from audioclust.points.neighbours import Neighbours
+from audioclust.points.scale import scale
+from audioclust.reducers import tsne
+from audioclust.reducers.pca import PCA
+from audioclust.reducers.tsne import TSNE
+from audioclust.reducers.umap import UMAP
+
+RNG = np.random.default_rng(0)
+SPREAD = np.diag(np.linspace(3, 0.2, 20))
+X = (RNG.normal(size=(150, 20)) @ SPREAD + RNG.normal(size=20)).astype(np.float32)
+
+
+def blobs(n, d=10):
+    rng = np.random.default_rng(1)
+    return (rng.normal(size=(4, d))[np.arange(n) % 4] * 6 + rng.normal(size=(n, d))).astype(np.float32)
+
+
+def kept(x, found, k=10):
+    """Return the share of each point's k neighbours in ``x`` that are among its k in ``found``."""
+    before, after = Neighbours(x).query(k)[1], Neighbours(found).query(k)[1]
+    return (before[:, :, None] == after[:, None, :]).any(axis=2).mean()
+
+
+def test_standardise_is_scikit_learns():
+    np.testing.assert_allclose(scale(X, "standardise"), StandardScaler().fit_transform(X), atol=1e-5)
+
+
+def test_l2_is_scikit_learns():
+    np.testing.assert_allclose(scale(X, "l2"), normalize(X), rtol=1e-6)
+
+
+def test_none_leaves_the_points_alone():
+    np.testing.assert_array_equal(scale(X, "none"), X)
+
+
+@pytest.mark.parametrize("how", ["standardise", "l2"])
+def test_dead_dimensions_and_silent_rows_stay_finite(how):
+    x = X.copy()
+    x[:, 3], x[:, 4], x[7] = 0, 0.1, 0
+    found = scale(x, how)
+    assert np.isfinite(found).all() and (found[:, 3] == 0).all()
+    constant = np.full((40, 3), 0.1, np.float32)
+    assert (scale(constant, "standardise") == 0).all()
+
+
+KINDS = [registry.get("reducers", name) for name in registry.names("reducers")]
+every = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+settings = pytest.mark.parametrize(
+    ("kind", "name"),
+    [(kind, name) for kind in KINDS for name in types(kind)],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+
+
+def reduced(kind, x, seed=3):
+    """Return what a reducer makes of ``x``; skip the test where its library is not installed."""
+    try:
+        return kind(random_state=seed).fit_transform(x)
+    except ImportError as error:
+        pytest.skip(str(error))
+
+
+@every
+def test_same_seed_same_bytes_and_the_input_is_left_alone(kind):
+    x, before = X[:60].copy(), X[:60]
+    one, two, other = reduced(kind, x), reduced(kind, x), reduced(kind, x, seed=4)
+    assert one.dtype == np.float32 and one.ndim == 2 and len(one) == len(x) and one.shape[1] <= x.shape[1]
+    np.testing.assert_array_equal(one, two)
+    assert np.array_equal(one, other) != kind.stochastic
+    np.testing.assert_array_equal(x, before)
+
+
+@every
+def test_neighbourhoods_are_kept_better_than_by_chance(kind):
+    assert kept(X, reduced(kind, X)) > 3 * 10 / len(X)
+
+
+@every
+@pytest.mark.parametrize("n", [4, 20])
+def test_points_that_coincide_stay_one_point_and_few_are_enough(kind, n):
+    found = reduced(kind, np.full((n, 5), 0.1, np.float32))
+    assert len(found) == n and (found == found[0]).all()
+    assert np.isfinite(reduced(kind, X[:n])).all()
+
+
+@every
+def test_duplicates(kind):
+    assert np.isfinite(reduced(kind, np.repeat(X[:12], 10, axis=0))).all()
+
+
+@settings
+def test_a_wrong_value_stops_at_once_and_is_named(kind, name):
+    with pytest.raises(ValueError, match=rf"{kind.__name__}\.{name} = 'no such value'"):
+        kind(**{name: "no such value"}).fit_transform(X)
+
+
+@pytest.mark.parametrize("shape", [(150, 20), (15, 20)])
+def test_pca_is_scikit_learns_up_to_sign(shape):
+    x = X[: shape[0], : shape[1]]
+    found = PCA(5).fit_transform(x)
+    expected = Reference(5, svd_solver="full").fit_transform(x.astype(np.float64))
+    np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-3)
+    np.testing.assert_array_equal(np.sign((found * expected).sum(axis=0)), np.sign(found[0] * expected[0]))
+
+
+def test_pca_has_as_many_dimensions_as_the_data_allow():
+    assert PCA(50).fit_transform(X).shape == (150, 20)
+    reducer = PCA(50)
+    assert reducer.fit_transform(X[:9]).shape == (9, 8) and reducer.dim_ == 8
+
+
+@pytest.mark.parametrize("crossover", [3000, 0], ids=["scikit-learn", "openTSNE"])
+def test_tsne_keeps_neighbours_better_than_its_start(crossover, monkeypatch):
+    monkeypatch.setattr(tsne, "CROSSOVER", crossover)
+    x = blobs(300)
+    found = TSNE(iterations=400).fit_transform(x)
+    assert found.shape == (300, 2)
+    assert kept(x, found) > max(kept(x, PCA(2).fit_transform(x)) + 0.1, 0.35)
+
+
+@pytest.mark.parametrize("crossover", [3000, 0], ids=["scikit-learn", "openTSNE"])
+def test_tsne_seeds_give_different_maps(crossover, monkeypatch):
+    monkeypatch.setattr(tsne, "CROSSOVER", crossover)
+    x = blobs(120)
+    maps = [TSNE(perplexity=10.0, iterations=250, random_state=seed).fit_transform(x) for seed in (0, 1, 0)]
+    assert not np.array_equal(maps[0], maps[1])
+    np.testing.assert_array_equal(maps[0], maps[2])
+
+
+def test_tsne_lowers_a_perplexity_that_is_too_large_and_says_so():
+    model = TSNE(perplexity=30.0, iterations=250)
+    assert model.fit_transform(X[:31]).shape == (31, 2)
+    assert model.perplexity_ == 10 and model.perplexity == 30
+
+
+@pytest.mark.parametrize("crossover", [3000, 0], ids=["scikit-learn", "openTSNE"])
+def test_tsne_takes_duplicates(crossover, monkeypatch):
+    monkeypatch.setattr(tsne, "CROSSOVER", crossover)
+    found = TSNE(perplexity=5.0, iterations=250).fit_transform(np.repeat(X[:12], 10, axis=0))
+    assert np.isfinite(found).all()
+
+
+def test_tsne_of_points_that_coincide_is_one_point():
+    assert (TSNE().fit_transform(np.ones((20, 4), np.float32)) == 0).all()
+
+
+def test_tsne_refuses_three_points_and_a_map_that_is_not_finite(monkeypatch):
+    with pytest.raises(ValueError, match="at least 4"):
+        TSNE().fit_transform(X[:3])
+    monkeypatch.setattr(TSNE, "_barnes_hut", lambda self, x, start: np.full((len(x), 2), np.nan))
+    with pytest.raises(RuntimeError, match="not finite"):
+        TSNE().fit_transform(X)
+
+
+def test_umap_keeps_neighbours_better_than_principal_components():
+    pytest.importorskip("umap", reason="umap-learn is not installed")
+    x = blobs(300)
+    found = UMAP().fit_transform(x)
+    assert found.shape == (300, 2)
+    assert kept(x, found) > max(kept(x, PCA(2).fit_transform(x)) + 0.1, 0.25)
+
+
+def test_umap_takes_fewer_points_than_neighbours_but_not_fewer_than_its_start():
+    pytest.importorskip("umap", reason="umap-learn is not installed")
+    assert UMAP(dim=3, neighbours=15).fit_transform(X[:5]).shape == (5, 3)
+    with pytest.raises(ValueError, match="4 points in 3 dimensions: at least 5"):
+        UMAP(dim=3).fit_transform(X[:4])
+
+
+def test_umap_says_how_to_install_what_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)  # what import takes for "not there"
+    with pytest.raises(ImportError, match="pip install umap-learn"):
+        UMAP().fit_transform(X)

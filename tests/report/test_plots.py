@@ -1,0 +1,138 @@
+"""Pictures: that they are drawn, that equal data give equal bytes, and that what they show is right."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import rc_context
+from matplotlib.image import imread
+
+from audioclust.report import metrics, plots, table
+
+RNG = np.random.default_rng(0)
+XY = RNG.normal(size=(120, 2)).astype(np.float32)
+LABELS = np.repeat(["cat", "dog", "cow"], 40)
+CLUSTERS = np.r_[np.full(40, 5), np.full(40, 2), np.full(30, 7), np.full(10, -1)]
+LOGMEL = RNG.normal(size=(120, 64, 301)).astype(np.float16)
+
+
+def result(encoders=("byol_a", "passt"), labelled=True):
+    rows = [
+        {"encoder": e, "reducer": r, "clusterer": c, "seed": s, "chosen": "", "reason": "", "clusters": 3, "noise": 0.0}
+        | ({"nmi": (i + j + k) / 10 + s / 50} if labelled else {})
+        | {"silhouette": (j - i) / 5}
+        for i, e in enumerate(encoders)
+        for j, r in enumerate(["none", "pca"])
+        for k, c in enumerate(["kmeans", "dbscan"])
+        for s in range(2)
+    ]
+    return table.aggregate(pd.DataFrame(rows))
+
+
+DRAWN = {
+    "map": lambda path: plots.clip_map(XY, LABELS, "title", path),
+    "map without labels": lambda path: plots.clip_map(XY, np.full(120, ""), "title", path),
+    "map of many": lambda path: plots.clip_map(XY, np.arange(120) // 2 - 1, "title", path),
+    "confusion": lambda path: plots.confusion(LABELS, CLUSTERS, path, "title"),
+    "confusion without labels": lambda path: plots.confusion(np.full(120, ""), CLUSTERS, path, "title"),
+    "confusion of many": lambda path: plots.confusion(LABELS, np.arange(120), path, "title"),
+    "bars": lambda path: plots.bars(result(), path),
+    "bars of one": lambda path: plots.bars(result(["byol_a"]), path),
+    "bars of five": lambda path: plots.bars(result(["a", "b", "c", "d", "e"]), path),
+    "bars without labels": lambda path: plots.bars(result(labelled=False), path),
+    "examples": lambda path: plots.examples(LOGMEL, LABELS, path),
+    "examples in kHz": lambda path: plots.examples(LOGMEL, LABELS, path, mel_hz=np.geomspace(60, 7800, 64)),
+    "examples without labels": lambda path: plots.examples(LOGMEL, np.full(120, ""), path),
+    "examples of many": lambda path: plots.examples(LOGMEL, np.arange(120).astype(str), path),
+}
+
+
+def colours_of(path):
+    """Return the different colours of a picture as 8-bit triples."""
+    image = (imread(path)[..., :3] * 255).round().astype(int)
+    return {tuple(colour) for colour in np.unique(image.reshape(-1, 3), axis=0)}
+
+
+def rgb(text):
+    return tuple(int(text[i : i + 2], 16) for i in (1, 3, 5))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_picture_is_drawn_and_fits_a_readme(name, tmp_path):
+    DRAWN[name](tmp_path / "drawn.png")
+    height, width = imread(tmp_path / "drawn.png").shape[:2]
+    assert 400 <= width <= 1300 and height <= 1700
+    assert len(colours_of(tmp_path / "drawn.png")) > 1
+
+
+@pytest.mark.parametrize("name", ["map", "confusion", "bars", "examples"])
+def test_equal_data_give_equal_bytes_whatever_the_users_style(name, tmp_path):
+    DRAWN[name](tmp_path / "one.png")
+    with rc_context({"font.size": 20, "lines.linewidth": 5, "axes.facecolor": "red", "savefig.dpi": 30}):
+        DRAWN[name](tmp_path / "two.png")
+    drawn = (tmp_path / "one.png").read_bytes()
+    assert drawn == (tmp_path / "two.png").read_bytes()
+    assert b"Software" not in drawn and b"tIME" not in drawn
+
+
+def test_the_map_greys_what_has_no_label_and_noise():
+    names = plots._ordered(np.array(["10", "9", "-1", "b", "", "a"]))
+    assert names == ["-1", "9", "10", "", "a", "b"]
+    looks = plots._looks([f"{i}" for i in range(20)])
+    assert len(set(looks.values())) == 20
+    assert len(set(plots._looks([f"{i}" for i in range(50)]).values())) == 50
+
+
+@pytest.mark.parametrize("value, grey", [("", plots.UNLABELLED), ("-1", plots.NOISE)])
+def test_clips_without_a_category_are_grey_in_the_picture(value, grey, tmp_path):
+    plots.clip_map(XY, np.full(120, value), "title", tmp_path / "map.png")
+    assert rgb(grey) in colours_of(tmp_path / "map.png")
+    assert rgb(plots.COLOURS[0]) not in colours_of(tmp_path / "map.png")
+
+
+def test_texts_of_users_are_not_read_as_mathematics(tmp_path):
+    plots.clip_map(XY, np.where(LABELS == "cat", r"$\nope{$ a_b", LABELS), "$x_{$ title", tmp_path / "map.png")
+    assert (tmp_path / "map.png").is_file()
+
+
+def test_confusion_stands_on_the_diagonal():
+    found, matched = plots.confusion_table(LABELS, CLUSTERS)
+    assert list(found.index) == ["cat", "cow", "dog"] and list(found.columns) == ["5", "7", "2", "noise"]
+    assert list(np.diag(found)) == [40, 30, 40] and matched == {"5": "cat", "7": "cow", "2": "dog"}
+
+
+@pytest.mark.parametrize("classes, clusters", [(3, 3), (6, 3), (3, 8)])
+def test_confusion_agrees_with_the_accuracy(classes, clusters):
+    """Also with fewer clusters than classes, where some classes are no cluster's."""
+    rng = np.random.default_rng(classes * clusters)
+    labels, found = rng.integers(classes, size=200).astype(str), rng.integers(-1, clusters - 1, size=200)
+    rows = plots.confusion_rows(labels, found)
+    assert np.mean(rows["actual"] == rows["predicted"]) == pytest.approx(metrics.accuracy(labels, found))
+    counts, matched = plots.confusion_table(labels, found)
+    assert counts.to_numpy().sum() == 200
+    assert sum(counts.loc[c, k] for k, c in matched.items()) == round(200 * metrics.accuracy(labels, found))
+
+
+def test_confusion_rows_name_clusters_without_a_class_and_leave_out_clips_without_a_label():
+    labels = np.array(["a", "a", "a", "", "a"])
+    rows = plots.confusion_rows(labels, np.array([0, 0, 4, 0, -1]))
+    assert rows.to_dict("list") == {"actual": ["a"] * 4, "predicted": ["a", "a", "cluster 4", "noise"]}
+    assert len(plots.confusion_rows(np.full(3, ""), np.zeros(3, int))) == 1
+
+
+def test_folding_keeps_the_counts():
+    found, _ = plots.confusion_table(LABELS, np.arange(120))
+    folded = plots._folded(found, 40)
+    assert folded.shape[1] == 40 and (folded.sum(axis=1) == found.sum(axis=1)).all()
+    assert folded.columns[-1] == "81 others"
+
+
+def test_thinned_log_mels_keep_the_mean_and_bound_the_frames():
+    image = RNG.normal(size=(4, 300))
+    assert plots._thinned(image).shape == (4, 150) and plots._thinned(image[:, :100]).shape == (4, 100)
+    assert plots._thinned(image).mean() == pytest.approx(image.mean())
+    assert plots._thinned(image[:, :299])[:, -1] == pytest.approx(image[:, 298])
+
+
+def test_examples_are_spread_over_the_class_and_repeat_none():
+    assert plots._spread(np.arange(10, 20), 3) == [10, 14, 19]
+    assert plots._spread(np.array([4, 8]), 3) == [4, 8] and plots._spread(np.array([4]), 3) == [4]

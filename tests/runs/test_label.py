@@ -1,0 +1,36 @@
+"""Which labelling is the truth, and every k resolved before any long work."""
+
+import pandas as pd
+import pytest
+
+from audioclust.runs.label import Label, resolve
+
+CLIPS = pd.DataFrame(
+    {"clip_id": ["a", "b"], "path": ["x", "y"], "start": 0.0, "duration": 1.0, "group": "g", "digit": ["1", "2"],
+     "speaker": ["s", "s"]}
+)  # fmt: skip
+
+
+def test_the_first_labelling_or_the_one_that_is_named():
+    assert Label().choose(CLIPS).tolist() == ["1", "2"]
+    assert Label("speaker").choose(CLIPS).tolist() == ["s", "s"]
+    assert Label().choose(CLIPS[["clip_id", "path", "start", "duration", "group"]]).tolist() == ["", ""]
+
+
+def test_an_unknown_labelling_is_named():
+    with pytest.raises(ValueError, match=r"data\.label = 'word': these recordings have the labellings: digit, speaker"):
+        Label("word").choose(CLIPS)
+    with pytest.raises(ValueError, match="none, they are unlabelled"):
+        Label("word").choose(CLIPS[["clip_id", "group"]])
+
+
+def test_auto_is_the_number_of_classes():
+    assert resolve({"spice": "auto", "temi": 4}, classes=3, clips=10) == {"spice": 3, "temi": 4}
+
+
+def test_every_wrong_k_is_told_at_once():
+    with pytest.raises(ValueError) as found:
+        resolve({"kmeans": "auto", "temi": 30}, classes=0, clips=29)
+    assert "kmeans.k = auto: means the number of classes, and this data set has no labels" in str(found.value)
+    assert "-S kmeans.k=8" in str(found.value)
+    assert "temi.k = 30: more clusters than the 29 clips; lower it" in str(found.value)

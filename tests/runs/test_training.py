@@ -1,0 +1,172 @@
+"""Training stages: one model per seed, side by side or not; killed at any point they resume to the same bytes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from audioclust.results import labels
+from audioclust.runs.deep import deep
+from audioclust.runs.training import EMBEDDING, Train, curve, key
+from audioclust.training.loop import Run, epochs
+from audioclust.views.clips import Clips
+
+ROOT = Path(__file__).resolve().parents[2]
+N, K = 36, 3
+SMALL = {"backbone": "audiontt", "channels": 4, "d": 16, "batch": 12}
+SECTIONS = {
+    "augment": {"width": 16},
+    "train": {"device": "cpu", "threads": 1, "checkpoint_seconds": 0, "workers": 1},
+    "simclr": SMALL | {"epochs": 12},
+    "spice": {"k": K, "heads": 2, "epochs": 12, "stage": "self"},
+    "temi": {"k": K, "heads": 2, "epochs": 12, "batch": 12, "neighbours": 3, "warmup_epochs": 2},
+}
+
+
+def logmels() -> np.ndarray:
+    """Log-mels (n, 16, 24) of K patterns of bands with noise."""
+    rng = np.random.default_rng(0)
+    patterns = rng.normal(0, 4, (K, 16, 1))
+    return (patterns[np.arange(N) % K] - 8 + rng.normal(0, 1, (N, 16, 24))).astype(np.float16)
+
+
+@pytest.fixture
+def work(tmp_path):
+    """A folder as the stages find it after ``logmel``, with small models in params.yaml."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text()) | SECTIONS
+    content |= {"seeds": [0, 1], "pretexts": ["simclr"], "methods": {"spice": "simclr", "temi": "simclr"}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "data/clips").mkdir(parents=True)
+    (tmp_path / "data/logmel").mkdir()
+    np.save(tmp_path / "data/logmel/logmel.npy", logmels())
+    (tmp_path / "data/logmel/stats.json").write_text(json.dumps({"hop_seconds": 0.01, "front_end": {"n_mels": 16}}))
+    np.save(tmp_path / "data/clips/durations.npy", np.full(N, 0.23))
+    (tmp_path / "data/truth/k").mkdir(parents=True)
+    for method in ("spice", "temi"):
+        (tmp_path / f"data/truth/k/{method}.json").write_text(json.dumps({method: K}))
+    finish(start(tmp_path, "check"))
+    return tmp_path
+
+
+def start(work: Path, *stage: str) -> subprocess.Popen:
+    environment = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"}
+    script = str(ROOT / "stages" / f"{stage[0]}.py")
+    return subprocess.Popen([sys.executable, script, *stage[1:]], cwd=work, env=environment, stderr=subprocess.PIPE)
+
+
+def finish(process: subprocess.Popen) -> None:
+    said = process.communicate(timeout=300)[1].decode()
+    assert process.returncode == 0, said
+
+
+def killed_on_the_way(work: Path, *stage: str) -> None:
+    """Start a stage and kill it as soon as it has written a checkpoint."""
+    process = start(work, *stage)
+    folder = work / ".scratch" / stage[0] / stage[1]
+    for _ in range(3000):
+        if list(folder.glob("*/seed-*/*.ckpt")):
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert list(folder.glob("*/seed-*/*.ckpt")), "the stage ended before it could be killed"
+
+
+def change(work: Path, **sections) -> None:
+    content = yaml.safe_load((work / "params.yaml").read_text()) | sections
+    (work / "params.yaml").write_text(yaml.safe_dump(content))
+
+
+def outputs(work: Path) -> dict[str, bytes]:
+    folders = [work / "data/embeddings/simclr", work / "data/labels", work / "data/models", work / "plots"]
+    return {str(f.relative_to(work)): f.read_bytes() for top in folders for f in sorted(top.rglob("*")) if f.is_file()}
+
+
+def test_stages_that_were_killed_end_in_the_same_bytes(work):
+    """One pretext, one method on log-mels and one on embeddings."""
+    stages = [("pretext", "simclr"), ("deep", "spice", "simclr"), ("deep", "temi", "simclr")]
+    for stage in stages:
+        finish(start(work, *stage))
+    whole = outputs(work)
+    assert not (work / ".scratch/pretext").joinpath("simclr").exists()
+    for folder in ("data/embeddings", "data/labels", "data/models", "plots"):
+        shutil.rmtree(work / folder)
+    for stage in stages:
+        killed_on_the_way(work, *stage)
+        finish(start(work, *stage))
+    assert outputs(work) == whole
+
+    assert np.load(work / "data/embeddings/simclr/embedding.npy").shape == (2, N, 16)
+    cells, found = labels.load(work / "data/labels/deep/spice.npz")
+    assert [cell["seed"] for cell in cells] == [0, 1] and found.shape == (2, N)
+    curves = pd.read_csv(work / "plots/training/simclr.csv")
+    assert list(curves["epoch"]) == [*range(1, 13)] * 2 and {"loss", "spread", "rank"} <= set(curves)
+
+
+def test_seeds_side_by_side_give_the_bytes_of_one_after_the_other(work):
+    found = []
+    for workers in (1, 2):
+        change(work, train=SECTIONS["train"] | {"workers": workers})
+        for stage in (("pretext", "simclr"), ("deep", "spice", "simclr")):
+            finish(start(work, *stage))
+        found.append(outputs(work))
+    assert found[0] == found[1]
+
+
+def test_a_method_on_log_mels_needs_an_encoder_that_was_trained_here(tmp_path):
+    (tmp_path / "logmel_stats").mkdir()
+    np.save(tmp_path / "logmel_stats" / EMBEDDING, np.zeros((N, 4), np.float32))
+    with pytest.raises(ValueError, match=r"spice.*logmel_stats.*byol, moco, simclr"):
+        deep(
+            "spice", {"k": K}, {"width": 16}, Clips(logmels()), "logmel_stats", tmp_path / "logmel_stats", [0],
+            tmp_path / "out", tmp_path / "scratch", Train(device="cpu", threads=1),
+        )  # fmt: skip
+
+
+def test_checkpoints_fit_the_inputs_they_were_made_from():
+    train = Train(device="cpu", threads=1)
+    inputs = ({"a": 1}, {"a": 2}, np.arange(3), np.arange(4), "code")
+    assert len({key(train, each) for each in inputs} | {key(Train(device="cpu", threads=2), inputs[0])}) == 6
+
+
+def counted(train, seed, run, lr, kill):
+    """Train a number by adding ``lr`` four times; stop in the epoch ``kill``."""
+    model = {"x": torch.zeros(())}
+    for epoch in epochs(4, {"model": model}, run):
+        if epoch.number == kill:
+            return run
+        model["x"] += lr
+    return run
+
+
+def test_runs_with_other_inputs_leave_each_others_checkpoints_alone(tmp_path):
+    def trained(lr, kill):
+        train = Train(device="cpu", threads=1, checkpoint_seconds=0, workers=1)
+        return train, train.seeds(counted, "x", [0], tmp_path, key(train, lr), lr, kill)[0]
+
+    trained(1.0, kill=2)
+    other, run = trained(2.0, kill=None)
+    assert run.earlier == 0 and len(run.curves) == 4
+    other.finish()
+    train, run = trained(1.0, kill=None)
+    assert run.earlier > 0 and len(run.curves) == 4  # it resumed where it was
+    assert any(tmp_path.rglob("*.ckpt"))  # until what came of it is written
+    train.finish()
+    assert not any(tmp_path.rglob("*.ckpt"))
+
+
+def test_curves_are_numbered_over_all_phases():
+    run = Run(curves=[{"phase": "a", "epoch": 0, "loss": 1 / 3}, {"phase": "b", "epoch": 0, "loss": 2 / 3}])
+    table = curve(run, seed=7)
+    assert list(table["epoch"]) == [1, 2] and list(table["seed"]) == [7, 7]
+    assert table["loss"].tolist() == [0.33333, 0.66667]

@@ -1,0 +1,186 @@
+"""params.yaml is checked before any work: file, key, rule, value received and the nearest right name."""
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+import yaml
+from pydantic import Field
+
+from audioclust import registry
+from audioclust.parameters import Positive, types
+from params import ITEMS, STAGE_SECTIONS, Params, ParamsError, _kind, check_all, part
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Something:
+    """Stand for any class that a section configures."""
+
+    k: Annotated[int, Field(ge=2)]
+    rate: Positive = 0.1
+    how: Literal["a", "b"] = "a"
+    _: KW_ONLY
+    device: str = "cpu"
+
+
+def written(tmp_path: Path, **changes) -> Path:
+    """Write the project's own params.yaml with some sections replaced."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text()) | changes
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def kmeans(tmp_path: Path, **section) -> dict:
+    params = Params(written(tmp_path, kmeans=section))
+    return params.section("kmeans", Something, k=9)
+
+
+def test_the_projects_own_file_passes():
+    check_all(Params(ROOT / "params.yaml"))
+
+
+def test_auto_is_resolved_and_yaml_floats_are_numbers(tmp_path):
+    path = written(tmp_path, kmeans={"k": "auto", "rate": "1e-3"})  # what YAML reads without the quotes too
+    values = Params(path).section("kmeans", Something, k=9)
+    assert values == {"k": 9, "rate": 0.001}
+
+
+def test_auto_stays_where_nothing_is_known_of_it(tmp_path):
+    assert Params(written(tmp_path, kmeans={"k": "auto"})).section("kmeans", Something) == {"k": "auto"}
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"k": 3, "rat": 0.1}, r"kmeans\.rat: unknown key: choose one of how, k, rate; did you mean 'rate'\?"),
+        ({"k": "banana"}, r"kmeans\.k = 'banana': .*integer"),
+        ({"k": 1}, r"kmeans\.k = 1: .*greater than or equal to 2"),
+        ({"k": 3, "rate": -1}, r"kmeans\.rate = -1: .*greater than 0"),
+        ({"k": 3, "how": "c"}, r"kmeans\.how = 'c': .*'a' or 'b'"),
+        ({"k": True}, r"kmeans\.k = True"),
+        ({"rate": 0.5}, r"kmeans\.k: missing"),
+    ],
+)
+def test_a_wrong_section_is_named(tmp_path, section, message):
+    with pytest.raises(ParamsError, match=message) as caught:
+        kmeans(tmp_path, **section)
+    assert "params.yaml" in str(caught.value)
+
+
+def test_every_mistake_is_listed_at_once(tmp_path):
+    with pytest.raises(ParamsError) as caught:
+        kmeans(tmp_path, k=1, rate="x", extra=1)
+    assert len(str(caught.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kmean": {}}, r"kmean: unknown section.*did you mean 'kmeans'"),
+        ({"encoders": ["byola"]}, r"encoders: 'byola' is no encoder.*did you mean 'byol_a'"),
+        ({"clusterers": ["kmaens"]}, r"'kmaens' is no clusterer.*did you mean 'kmeans'"),
+        ({"data": {"dataset": "fsd"}}, r"'fsd' is no data set.*did you mean 'fsdd'"),
+    ],
+)
+def test_a_name_that_does_not_exist_stops_before_any_work(tmp_path, changes, message):
+    with pytest.raises(ParamsError, match=message):
+        Params(written(tmp_path, **changes))
+
+
+def test_an_item_without_section_is_named(tmp_path):
+    path = written(tmp_path)
+    content = yaml.safe_load(path.read_text())
+    del content["byol_a_random"]
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ParamsError, match="byol_a_random: its section is missing"):
+        Params(path)
+
+
+@pytest.mark.parametrize("seeds", [[], [-1], [1, 1], "no", [True]])
+def test_wrong_seeds(tmp_path, seeds):
+    with pytest.raises(ParamsError, match="seeds"):
+        Params(written(tmp_path, seeds=seeds)).items("seeds")
+
+
+def test_check_all_finds_a_mistake_of_the_last_stage(tmp_path):
+    wrong = {"sample": 2, "sampel": 3}
+    with pytest.raises(ParamsError, match=r"evaluate\.sampel: unknown key") as caught:
+        check_all(Params(written(tmp_path, evaluate=wrong, kmeans={"n_init": 0})))
+    assert "kmeans.n_init = 0" in str(caught.value) and "evaluate.sample = 2" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["- a\n", "a: [\n", ""])
+def test_a_file_that_is_no_mapping(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParamsError, match=r"params\.yaml: (must hold|not readable)"):
+        Params(path)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(ParamsError, match="no such file"):
+        Params(tmp_path / "params.yaml")
+
+
+def test_a_section_may_configure_several_classes():
+    assert part({"k": 3, "other": 1}, Something) == {"k": 3}
+
+
+def test_a_method_starts_from_an_encoder_that_runs(tmp_path):
+    def check(**methods):
+        params = Params(written(tmp_path, methods=methods))
+        params.check_starts()
+        return params.methods()
+
+    with pytest.raises(ParamsError, match=r"methods\.temi = 'mocc': no encoder that runs.*did you mean 'moco'"):
+        check(temi="mocc")
+    with pytest.raises(ParamsError, match=r"spice trains the network of an encoder further: name one of pretexts"):
+        check(spice="logmel_stats")
+    with pytest.raises(ParamsError, match=r"temi clusters an embedding: name the encoder"):
+        check(temi=None)
+    with pytest.raises(ParamsError, match=r"methods: 'tmei' is no method.*did you mean 'temi'"):
+        check(tmei="moco")
+    assert check(temi="logmel_stats", spice=None) == {"temi": "logmel_stats", "spice": None}
+
+
+def test_without_any_encoder_nothing_can_run(tmp_path):
+    with pytest.raises(ParamsError, match="encoders and pretexts are both empty"):
+        check_all(Params(written(tmp_path, encoders=[], pretexts=[], methods={})))
+
+
+def test_what_a_stage_supplies_is_no_parameter(tmp_path):
+    with pytest.raises(ParamsError, match=r"simclr\.augment: unknown key"):
+        check_all(Params(written(tmp_path, simclr={"augment": "strong"})))
+
+
+def test_every_parameter_stands_in_the_file():
+    """So that `-S` reaches it without `+`, and a reader finds it."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    kinds = {name: [_kind(kind) for kind in names] for name, names in STAGE_SECTIONS.items()}
+    for room in ("datasets", *ITEMS.values()):
+        kinds |= {name: [registry.get(room, name)] for name in registry.names(room)}
+    missing = [
+        f"{name}.{key}"
+        for name, each in kinds.items()
+        for kind in each
+        for key in types(kind)
+        if key not in (content.get(name) or {})
+    ]
+    assert missing == []
+
+
+def test_dvc_changes_one_line_of_the_file(tmp_path):
+    """The file stands as DVC writes it."""
+    from dvc.utils.hydra import apply_overrides
+
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text())
+    apply_overrides(path, ["kmeans.n_init=20"])
+    before, after = (ROOT / "params.yaml").read_text().splitlines(), path.read_text().splitlines()
+    assert len(before) == len(after)
+    changed = [(a.strip(), b.strip()) for a, b in zip(before, after, strict=True) if a != b]
+    assert changed == [("n_init: 10", "n_init: 20")]

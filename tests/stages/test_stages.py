@@ -1,0 +1,226 @@
+"""What users bring: a folder without labels, of one class, of fewer clips than clusters, with odd names. In process."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import yaml
+
+import params as params_module
+
+ROOT = Path(__file__).resolve().parents[2]
+RATE = 16000
+
+
+def tone(path: Path, pitch: float, seconds: float = 0.6, seed: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    t = np.arange(int(seconds * RATE)) / RATE
+    soundfile.write(path, 0.3 * np.sin(2 * np.pi * pitch * t) + rng.normal(0, 0.01, len(t)), RATE)
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """An empty working folder with a params.yaml for a folder of recordings; returns a function that changes it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    (tmp_path / "docs").mkdir()
+    content = yaml.safe_load((ROOT / "params.yaml").read_text()) | {
+        "data": {"dataset": "folder", "root": "in", "clip_seconds": 0.5},
+        "encoders": ["logmel_stats"],
+        "pretexts": [],
+        "methods": {},
+        "reducers": ["none"],
+        "clusterers": ["kmeans"],
+        "seeds": [0],
+    }
+
+    def change(**sections) -> Path:
+        content.update(sections)
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+        return tmp_path
+
+    change()
+    return change
+
+
+def run(stage: str, *arguments: str) -> None:
+    """Run a stage's main as its script does."""
+    sys.argv = [f"stages/{stage}.py", *arguments]
+    name = f"stages_{stage}"
+    spec = importlib.util.spec_from_file_location(name, ROOT / "stages" / f"{stage}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    params_module.run(module.main)
+
+
+def run_all() -> pd.DataFrame:
+    for stage in ("check", "prepare", "label", "logmel"):
+        run(stage)
+    run("embed", "logmel_stats")
+    run("grid", "logmel_stats")
+    run("evaluate")
+    return pd.read_csv("metrics/table.csv")
+
+
+def test_a_labelled_folder_with_spaces_accents_and_equal_names(work):
+    root = work()
+    for i in range(6):
+        tone(root / f"in/graves é/clip {i}.wav", 200, seed=i)
+        tone(root / f"in/aigus 高/clip {i}.wav", 4000, seed=i)
+    table = run_all()
+    assert table["acc_mean"].iloc[0] == 1
+    clips = pd.read_csv(root / "data/clips/clips.csv")
+    labels = pd.read_csv(root / "data/truth/labels.csv")["label"]
+    assert set(labels) == {"graves é", "aigus 高"} and clips["clip_id"].is_unique and len(clips) == 12
+
+
+def test_without_labels_k_must_be_given_and_scores_are_label_free(work, capsys):
+    root = work()
+    for i in range(6):
+        tone(root / f"in/{i}.wav", 200 if i % 2 else 4000, seed=i)
+    with pytest.raises(SystemExit, match=r"kmeans\.k = auto: .*no labels.*kmeans\.k=8"):
+        run_all()
+    assert not (root / "data/logmel").exists()  # said before any work on the clips
+    work(kmeans={"k": 2})
+    table = run_all()
+    assert table["nmi_mean"].isna().all() and table["silhouette_mean"].iloc[0] > 0.3
+    assert json.loads(Path("metrics/summary.json").read_text())
+    assert all((root / f"plots/{name}.png").stat().st_size for name in ("bars", "confusion", "map_label", "examples"))
+
+
+def test_one_class_only(work):
+    root = work(kmeans={"k": 2})
+    for i in range(6):
+        tone(root / f"in/only/{i}.wav", 200 * (i + 1), seed=i)
+    table = run_all()
+    assert table["nmi_mean"].isna().all() and table["clusters"].iloc[0] == 2
+
+
+def test_fewer_clips_than_clusters(work):
+    root = work(kmeans={"k": 9})
+    for i in range(4):
+        tone(root / f"in/a/{i}.wav", 300, seed=i)
+    with pytest.raises(SystemExit, match=r"kmeans\.k = 9: more clusters than the 4 clips"):
+        run_all()
+
+
+def test_a_missing_folder(work):
+    work(data={"dataset": "folder", "root": "nowhere"})
+    run("check")
+    with pytest.raises(SystemExit, match=r"data\.root = nowhere"):
+        run("prepare")
+
+
+def test_bad_recordings_are_listed_and_the_rest_goes_on(work):
+    root = work(data={"dataset": "folder", "root": "in", "clip_seconds": 0.5, "max_rejected": 0.8})
+    for i in range(6):
+        tone(root / f"in/{'ab'[i % 2]}/{i}.wav", 300 if i % 2 else 3000, seed=i)
+    expected = damage(root / "in")
+    before = contents(root / "in")
+    table = run_all()
+    rejected = pd.read_csv(root / "data/clips/rejected.csv").set_index("path")["reason"]
+    assert rejected.to_dict() == expected
+    assert table["acc_mean"].iloc[0] == 1
+    assert contents(root / "in") == before
+
+
+def damage(folder: Path) -> dict[str, str]:
+    """Write recordings that cannot be used into ``folder/a``; return path -> reason."""
+    sound = (folder / "a/0.wav").read_bytes()
+    noise = np.random.default_rng(0)
+    (folder / "a/text.wav").write_text("this is no sound")
+    (folder / "a/no bytes.wav").write_bytes(b"")
+    (folder / "a/corrupt é.wav").write_bytes(noise.bytes(4000))
+    (folder / "a/truncated.wav").write_bytes(sound[: len(sound) // 3])
+    soundfile.write(folder / "a/truncated.flac", noise.normal(0, 0.1, RATE), RATE)
+    whole = (folder / "a/truncated.flac").read_bytes()
+    (folder / "a/truncated.flac").write_bytes(whole[: len(whole) // 3])
+    soundfile.write(folder / "a/no samples.wav", np.zeros(0), RATE)
+    soundfile.write(folder / "a/nan.wav", np.r_[np.full(RATE - 1, 0.1), np.nan], RATE, subtype="FLOAT")
+    soundfile.write(folder / "a/one hertz.wav", np.full(10, 0.1), 1)
+    soundfile.write(folder / "a/silent.wav", np.zeros(RATE), RATE)
+    return {f"a/{name}": reason for name, reason in {
+        "text.wav": "unreadable", "no bytes.wav": "empty", "corrupt é.wav": "unreadable",
+        "truncated.wav": "unreadable", "truncated.flac": "unreadable", "no samples.wav": "empty",
+        "nan.wav": "not finite", "one hertz.wav": "unreadable", "silent.wav": "silent",
+    }.items()}  # fmt: skip
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("policy, clips", [("mean", 12), ("first", 12), ("each", 72)])
+def test_six_channels_of_24_bits_at_96_khz(work, policy, clips):
+    root = work(data={"dataset": "folder", "root": "in", "clip_seconds": 0.5, "channels": policy})
+    t = np.arange(48000) / 96000
+    for i in range(12):
+        x = 0.3 * np.sin(2 * np.pi * (3000 if i % 2 else 300) * t) + np.random.default_rng(i).normal(0, 0.01, len(t))
+        path = root / f"in/{'ab'[i % 2]}/{i}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.stack([x] * 6, axis=1), 96000, subtype="PCM_24")
+    table = run_all()
+    assert table["acc_mean"].iloc[0] == 1
+    assert len(pd.read_csv(root / "data/clips/clips.csv")) == clips
+
+
+def test_constant_embeddings(work):
+    root = work(reducers=["none", "pca", "tsne"])
+    for i in range(12):
+        tone(root / f"in/{'ab'[i % 2]}/{i}.wav", 300)
+    work(clusterers=["kmeans", "dbscan", "meanshift", "agglomerative", "spectral"])
+    table = run_all()
+    assert len(np.unique(np.load("data/embeddings/logmel_stats/embedding.npy"), axis=0)) == 1
+    assert len(table) == 15 and table["reason"].isna().all() and table["nmi_mean"].max() < 1
+
+
+def test_too_many_bad_recordings_stop_the_run_with_counts(work):
+    root = work()
+    tone(root / "in/a/0.wav", 300)
+    (root / "in/a/text.wav").write_text("this is no sound")
+    with pytest.raises(SystemExit, match=r"1 of 2 recordings cannot be used \(1 unreadable\).*max_rejected"):
+        run("prepare")
+    assert (root / "in/a/text.wav").is_file()
+
+
+def test_costs_are_kept_outside_the_tracked_outputs(work):
+    root = work()
+    for i in range(6):
+        tone(root / f"in/{'ab'[i % 2]}/{i}.wav", 300 if i % 2 else 3000, seed=i)
+    run_all()
+    space, cost = json.loads((root / ".scratch/costs/grid-logmel_stats.json").read_text())
+    assert space["reducer"] == "none" and cost["clusterer"] == "kmeans"
+    assert cost["seconds"] >= 0 and cost["peak_mb"] > 0
+    assert "seconds" not in (root / "metrics/table.csv").read_text()
+
+
+def test_absent_weights_stop_before_any_work(work):
+    root = work(encoders=["byol_a"], byol_a={"weights": "nowhere.pth"})
+    tone(root / "in/a/0.wav", 300)
+    with pytest.raises(SystemExit, match=r"nowhere\.pth"):
+        run("check")
+    assert not (root / "data/check").exists()
+
+
+def test_a_method_that_starts_from_nothing_needs_no_encoder_of_its_own(work):
+    root = work(
+        methods={"deepcluster": None}, augment={"width": 16},
+        deepcluster={"k": 2, "start": "scratch", "epochs": 1, "channels": 4, "d": 16, "batch": 8, "hidden": 16},
+        kmeans={"k": 2},
+    )  # fmt: skip
+    for i in range(12):
+        tone(root / f"in/{'ab'[i % 2]}/{i}.wav", 300 if i % 2 else 3000, seed=i)
+    for stage in ("check", "prepare", "label", "logmel"):
+        run(stage)
+    run("deep", "deepcluster", "None")
+    run("embed", "logmel_stats")
+    run("grid", "logmel_stats")
+    run("evaluate")
+    table = pd.read_csv("metrics/table.csv").set_index("clusterer")
+    assert table.loc["deepcluster", "encoder"] == "scratch" and table["acc_mean"].notna().all()

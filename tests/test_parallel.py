@@ -1,0 +1,65 @@
+"""Work side by side: in order, with the errors of the workers, and not after their parent's death."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import joblib
+import pytest
+
+from audioclust import parallel
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_tasks(workers):
+    assert list(parallel.run(pow, [(i, 2) for i in range(5)], workers=workers)) == [0, 1, 4, 9, 16]
+    assert list(parallel.run(pow, [], workers=workers)) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_workers_error_is_the_callers(workers):
+    with pytest.raises(ValueError, match="invalid literal"):
+        list(parallel.run(int, [("1",), ("one",)], workers=workers))
+
+
+@pytest.mark.parametrize(("tasks", "cores", "processes"), [(3, 2, 3), (4, 2, 4), (5, 2, 3), (10, 2, 4), (3, 8, 3)])
+def test_few_long_tasks_leave_no_core_idle(tasks, cores, processes, monkeypatch):
+    monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
+    assert parallel.side_by_side(tasks) == processes
+
+
+def wait(folder: Path) -> None:
+    (folder / str(os.getpid())).touch()
+    time.sleep(60)
+
+
+def test_workers_end_with_their_parent(tmp_path):
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_parallel as t; "
+        f"from pathlib import Path; list(t.parallel.run(t.wait, [(Path({str(tmp_path)!r}),)] * 2, workers=2))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    for _ in range(600):
+        if len(list(tmp_path.iterdir())) == 2:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    workers = [int(path.name) for path in tmp_path.iterdir()]
+    assert len(workers) == 2
+    for _ in range(100):
+        if not any(map(alive, workers)):
+            return
+        time.sleep(0.1)
+    raise AssertionError("a worker lives on")
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs; one that ended and that nobody waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
