@@ -9,8 +9,9 @@ export DVC_NO_ANALYTICS := 1
 repro: $(BIN)/.installed
 	dvc repro
 
+# A file's tests share what they set up, so they stay in one process.
 test: $(BIN)/.installed
-	pytest
+	pytest -n auto --dist loadfile
 
 # What `dvc repro` would run: an edit of the code shows after stage check has looked at it.
 status: $(BIN)/.installed

@@ -18,6 +18,7 @@ import pandas as pd
 import soundfile
 import torch
 import torchaudio
+from tables import Table
 
 from audioclust import registry
 from audioclust.clips.logmel import FrontEnd, LogMel
@@ -92,20 +93,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--clips", type=int, nargs="+", default=[200, 800])
     parser.add_argument("--encoders", nargs="+", default=["logmel_stats", "byol_a_random"])
+    parser.add_argument("--out", type=Path, help="folder for the table as CSV")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         LogMel(FrontEnd())  # imports and caches before the clock
         runs = {n: measure(n, arguments.encoders, Path(root)) for n in arguments.clips}
     small, large = min(runs), max(runs)
-    print(f"| what | {small} clips, s | {large} clips, s | clips/s | plain, clips/s | ratio | growth |")
-    print("|---|---|---|---|---|---|---|")
+    sizes = f"{small} clips, s", f"{large} clips, s"
+    table = Table(arguments.out, "clips", "what", *sizes, "clips/s", "plain, clips/s", "ratio", "growth")
     for what in runs[small]:
         (first, _), (last, plain) = runs[small][what], runs[large][what]
         growth = math.log(last / first) / math.log(large / small) if large > small else math.nan
-        print(
-            f"| {what} | {first:.2f} | {last:.2f} | {large / last:.0f} | {large / plain:.0f} "
-            f"| {plain / last:.2f} | {growth:.2f} |"
-        )
+        rates = f"{large / last:.0f}", f"{large / plain:.0f}", f"{plain / last:.2f}"
+        table.add(what, f"{first:.2f}", f"{last:.2f}", *rates, f"{growth:.2f}")
 
 
 if __name__ == "__main__":

@@ -14,12 +14,14 @@ import argparse
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn import cluster, decomposition, manifold
 from sklearn.metrics import normalized_mutual_info_score
+from tables import Table
 from threadpoolctl import threadpool_limits
 
 from audioclust import registry
@@ -111,12 +113,13 @@ def expected(times: dict[int, float], n: int) -> float:
     return times[last] * (n / last) ** power
 
 
-def cell(name: str, d: int, sizes: list[int], limit: float) -> list[str]:
-    """Return the rows of one reducer or clusterer."""
-    rows, mine, theirs = [], {}, {}
+def cells(name: str, d: int, sizes: list[int], limit: float) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of one reducer or clusterer."""
+    mine, theirs = {}, {}
     for n in sizes:
+        where = name, str(n), str(d)
         if expected(mine, n) > limit:
-            rows.append(f"| {name} | {n} | {d} | skipped, about {expected(mine, n):.0f} s | | | | |")
+            yield *where, f"skipped, about {expected(mine, n):.0f} s", "", "", "", ""
             continue
         x = blobs(n, d)
         model, chosen = ours(name, {}), {}
@@ -129,14 +132,14 @@ def cell(name: str, d: int, sizes: list[int], limit: float) -> list[str]:
             before = sorted(mine)[-2]
             growth = f"{math.log(mine[n] / mine[before]) / math.log(n / before):.2f}"
         if expected(theirs, n) > limit:
-            beside = f"skipped, about {expected(theirs, n):.0f} s | about {expected(theirs, n) / mine[n]:.0f} | "
+            guess = expected(theirs, n)
+            beside = f"skipped, about {guess:.0f} s", f"about {guess / mine[n]:.0f}", ""
         else:
             model.chosen_ = chosen
             reference = peer(name, model)
             theirs[n], other = timed(lambda m=reference, x=x: run(m, x))
-            beside = f"{theirs[n]:.2f} | {theirs[n] / mine[n]:.1f} | {agreement(name, x, found, other)}"
-        rows.append(f"| {name} | {n} | {d} | {mine[n]:.3f} | {beside} | {growth} |")
-    return rows
+            beside = f"{theirs[n]:.2f}", f"{theirs[n] / mine[n]:.1f}", agreement(name, x, found, other)
+        yield *where, f"{mine[n]:.3f}", *beside, growth
 
 
 def main() -> None:
@@ -145,16 +148,18 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help=f"{LARGE} points too")
     parser.add_argument("--only", nargs="+", default=sorted({name for name, _ in CELLS}), help="names")
     parser.add_argument("--limit", type=float, default=120.0, help="seconds at most for one call")
+    parser.add_argument("--out", type=Path, help="folder for the table as CSV")
     arguments = parser.parse_args()
     sizes = sorted({*arguments.sizes, *([LARGE] if arguments.large else [])})
     warnings.filterwarnings("ignore", "Graph is not fully connected")
-    print("| work | n | d | ours, s | scikit-learn, s | ratio | agreement | growth |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    columns = "work", "n", "d", "ours, s", "scikit-learn, s", "ratio", "agreement", "growth"
+    table = Table(arguments.out, "grid", *columns)
     with threadpool_limits(1):
         for name, d in CELLS:
             if name in arguments.only:
                 run(ours(name, {}), blobs(300, d))  # compiles
-                print("\n".join(cell(name, d, sizes, arguments.limit)), flush=True)
+                for row in cells(name, d, sizes, arguments.limit):
+                    table.add(*row)
 
 
 if __name__ == "__main__":

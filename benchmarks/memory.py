@@ -10,8 +10,10 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import torch
+from tables import Table
 
 from audioclust.devices import hold_memory
 from audioclust.networks.backbones import build
@@ -35,23 +37,26 @@ def step_seconds(name: str, batch: int, steps: int, hold: bool) -> tuple[float, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--networks", nargs="+", default=["audiontt", "resnet18"])
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--out", type=Path, help="folder for the table as CSV")
     parser.add_argument("--one", nargs=2, metavar=("NETWORK", "HOLD"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(*step_seconds(arguments.one[0], arguments.batch, arguments.steps, arguments.one[1] == "1"))
         return
-    print("| network | step, s | held, s | ratio | system, s | held, s |")
-    print("|---|---|---|---|---|---|")
-    for name in ("audiontt", "resnet18"):
+    columns = "network", "step, s", "held, s", "ratio", "system, s", "held, system, s"
+    table = Table(arguments.out, "memory", *columns)
+    for name in arguments.networks:
         found = []
         for hold in ("0", "1"):
             command = [sys.executable, __file__, "--batch", str(arguments.batch), "--steps", str(arguments.steps)]
             done = subprocess.run([*command, "--one", name, hold], capture_output=True, text=True, check=True)
             found.append([float(value) for value in done.stdout.split()])
         (plain, plain_system), (held, held_system) = found
-        print(f"| {name} | {plain:.2f} | {held:.2f} | {plain / held:.2f} | {plain_system:.2f} | {held_system:.2f} |")
+        cells = f"{plain / held:.2f}", f"{plain_system:.2f}", f"{held_system:.2f}"
+        table.add(name, f"{plain:.2f}", f"{held:.2f}", *cells)
 
 
 if __name__ == "__main__":

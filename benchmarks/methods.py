@@ -1,24 +1,32 @@
 """SPICE, SCAN and DeepCluster: a training step and a whole fit, beside plain loops of the reference formulation.
 
-``python benchmarks/methods.py [--clips 512] [--batch 128] [--sizes 3000 30000] [--epochs 1]`` prints two tables, for
-the CPU and, if there is one, the GPU. First the seconds of a training step, with its share of what is done once per
-epoch; SPICE's step is that of a batch of pseudo-labels for all heads. Then the share of those seconds outside
-convolutions and matrix products, Python and the optimiser included, and on a GPU the share in which the device is busy.
-The loops of a ``DataLoader`` are too many operations for the profiler. Second whole fits of ``--sizes`` clips in
-``--epochs`` epochs.
+``python benchmarks/methods.py [--clips 512] [--batch 128] [--sizes 3000 30000] [--epochs 1] [--workers 2]`` prints two
+tables, for the CPU and, if there is one, the GPU. First (``--tables steps``) the seconds of a training step, with its
+share of what is done once per epoch; SPICE's step is that of a batch of pseudo-labels for all heads. Then the share of
+those seconds outside convolutions and matrix products, Python and the optimiser included, and on a GPU the share in
+which the device is busy, our step in float32 and its ratio to that in bfloat16, and the memory of a fit. SPICE's heads
+are in float32 on a GPU too. The loops of a ``DataLoader`` are too many operations for the profiler, and on a GPU
+SPICE's is, too. Second (``--tables fits``) whole fits of ``--sizes`` clips in ``--epochs`` epochs, with the start of
+the ``DataLoader``'s workers.
 
 The loops are in ``plain.py``. Both sides take turns, ``--turns`` for a step and ``--fit-turns`` for a fit, and the
-ratio is the median over the turns. Seconds on the CPU are processor time, on one thread.
+ratio is the median over the turns. Seconds on the CPU are on one thread by default, and processor time where the loop
+has no workers.
 """
 
 import argparse
+import os
+import time
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import plain
 import torch
+from tables import Table
 from threadpoolctl import threadpool_limits
-from timing import LONG, SHORT, beside, difference, seconds, shares, spent
+from timing import LONG, SHORT, beside, difference, in_float32, noise, peak, seconds, shares, spent, whole_fits
 
 from audioclust.devices import hold_memory
 from audioclust.methods.deepcluster import DeepCluster
@@ -37,8 +45,7 @@ class Case:
     """Clips, and an encoder with random weights: it is as fast as a trained one."""
 
     def __init__(self, n: int, arguments: argparse.Namespace, device: str):
-        rng = np.random.default_rng(0)
-        logmel = rng.normal(-6, 4, (n, 64, arguments.frames)).astype(np.float16)
+        logmel = noise(n, arguments.frames)
         self.arguments, self.device, self.augment = arguments, device, Augment(**AUGMENT)
         self.clips, self.here = Clips(logmel, device=device), Clips(logmel)
         few = Clips(logmel[:4], device=device)
@@ -71,33 +78,70 @@ class Case:
         if name == "spice":
             plain.spice(model, Frozen(self.encoder.backbone_, self.clips, self.augment, x, 2), epochs)
         elif name == "scan":
-            plain.scan(model, self.encoder.backbone_, self.here, x, epochs)
+            plain.scan(model, self.encoder.backbone_, self.here, x, epochs, self.arguments.workers)
         else:
-            plain.deepcluster(model, self.here, epochs)
+            plain.deepcluster(model, self.here, epochs, self.arguments.workers)
+
+    def sides(self, name: str) -> tuple[Callable[[int], None], Callable[[int], None]]:
+        return partial(self.ours, name), partial(self.plain, name)
+
+    def clock(self, name: str) -> Callable[[], float] | None:
+        """Return the one of the wall where workers, which are other processes, make the loop's views."""
+        return time.perf_counter if self.arguments.workers and name != "spice" else None
 
 
-def step(name: str, arguments: argparse.Namespace, device: str) -> str:
-    """Return a row of the first table."""
-    case = Case(arguments.clips, arguments, device)
-    sides = [partial(side, name) for side in (case.ours, case.plain)]
-    for side in sides:
-        side(SHORT)  # allocates, chooses algorithms
-    ours, loop, ratio = beside([[difference(seconds, side, device) for side in sides] for _ in range(arguments.turns)])
-    outside, busy = shares(difference(spent, sides[0], device), ours, device)
-    loop_outside = shares(difference(spent, sides[1], device), loop, device)[0] if name == "spice" else "-"
-    steps = (LONG - SHORT) * case.steps(name)
-    return (
-        f"| {device} | {name} | {arguments.batch} | {ours / steps:.4f} | {loop / steps:.4f} | {ratio:.2f} "
-        f"| {outside} | {loop_outside} | {busy} |"
-    )
+def step(case: Case, name: str) -> tuple[str, ...]:
+    """Return the cells of the first table that are measured."""
+    device, steps, turns = case.device, (LONG - SHORT) * case.steps(name), case.arguments.turns
+    sides, clock = case.sides(name), case.clock(name)
+    _, memory = peak(lambda: sides[0](SHORT), device)  # allocates, chooses algorithms
+    sides[1](SHORT)
+    ours, loop, ratio = beside([[difference(seconds, side, device, clock) for side in sides] for _ in range(turns)])
+    # The share is one of processor time, where there is no GPU.
+    measured = difference(seconds, sides[0], device) if clock and device == "cpu" else ours
+    outside, busy = shares(difference(spent, sides[0], device), measured, device)
+    loop_outside = "-"
+    if name == "spice" and device == "cpu":
+        loop_outside = shares(difference(spent, sides[1], device), loop, device)[0]
+
+    def again() -> float:
+        sides[0](SHORT)
+        return float(np.median([difference(seconds, sides[0], device) for _ in range(turns)])) / steps
+
+    full = in_float32(again, ours / steps, device)
+    return f"{ours / steps:.4f}", f"{loop / steps:.4f}", f"{ratio:.2f}", outside, loop_outside, busy, *full, memory
 
 
-def fit(name: str, n: int, arguments: argparse.Namespace, device: str) -> str:
-    """Return a row of the second table."""
-    case = Case(n, arguments, device)
-    sides = [partial(side, name, arguments.epochs) for side in (case.ours, case.plain)]
-    ours, loop, ratio = beside([[seconds(side, device) for side in sides] for _ in range(arguments.fit_turns)])
-    return f"| {device} | {name} | {n} | {arguments.epochs} | {ours:.1f} | {loop:.1f} | {ratio:.2f} |"
+def steps(arguments: argparse.Namespace) -> None:
+    """Print the first table."""
+    table = Table(
+        arguments.out, "methods_steps", "device", "method", "batch", "ours, s", "loop, s", "ratio", "outside products",
+        "the loop's", "busy", "float32, s", "float32 / bf16", "memory, MiB",
+    )  # fmt: skip
+    for device in arguments.devices:
+        case = Case(arguments.clips, arguments, device)
+        for name in arguments.methods:
+            table.add(device, name, str(arguments.batch), *step(case, name))
+
+
+def fits(arguments: argparse.Namespace) -> None:
+    """Print the second table."""
+    columns = "device", "method", "clips", "epochs", "ours, s", "loop, s", "ratio", "memory, MiB"
+    table = Table(arguments.out, "methods_fits", *columns)
+    for device in arguments.devices:
+        few = Case(max(arguments.batch, 10 * K), arguments, device)
+        for name in arguments.methods:
+            for side in few.sides(name):
+                side(1)  # loads kernels
+        for n in arguments.sizes:
+            case = Case(n, arguments, device)
+            for name in arguments.methods:
+                sides = [partial(side, arguments.epochs) for side in case.sides(name)]
+                cells = whole_fits(sides, arguments.fit_turns, device, case.clock(name))
+                table.add(device, name, str(n), str(arguments.epochs), *cells)
+
+
+TABLES = {"steps": steps, "fits": fits}
 
 
 def main() -> None:
@@ -111,23 +155,18 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[3000, 30000], help="clips of the second table")
     parser.add_argument("--epochs", type=int, default=1, help="of the second table")
     parser.add_argument("--fit-turns", type=int, default=1, help="of the second table")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=min(8, os.cpu_count() or 1), help="processes of a DataLoader")
     parser.add_argument("--devices", nargs="+", default=["cpu"] + ["cuda"] * torch.cuda.is_available())
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
+    parser.add_argument("--out", type=Path, help="folder for the tables as CSV")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    threadpool_limits(1)  # of scikit-learn and BLAS
+    torch.set_num_threads(arguments.threads)
+    threadpool_limits(arguments.threads)  # of scikit-learn and BLAS
     torch.manual_seed(0)
     hold_memory()
-    print("| device | method | batch | ours, s | loop, s | ratio | outside products | the loop's | busy |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for device in arguments.devices:
-        for name in arguments.methods:
-            print(step(name, arguments, device), flush=True)
-    print("\n| device | method | clips | epochs | ours, s | loop, s | ratio |")
-    print("|---|---|---|---|---|---|---|")
-    for device in arguments.devices:
-        for n in arguments.sizes:
-            for name in arguments.methods:
-                print(fit(name, n, arguments, device), flush=True)
+    for name in arguments.tables:
+        TABLES[name](arguments)
 
 
 if __name__ == "__main__":

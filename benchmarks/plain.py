@@ -64,7 +64,7 @@ class Drawn(Sampler):
         return iter(self.rows.tolist())
 
 
-def originals(clips: Clips, augment: Augment, workers: int, device: str) -> DataLoader:
+def unchanged(clips: Clips, augment: Augment, workers: int, device: str) -> DataLoader:
     return DataLoader(PerClip(clips, augment.original_view), 128, **several(workers, device))
 
 
@@ -129,7 +129,7 @@ def scan(model: SCAN, network: nn.Module, clips: Clips, embedding: Tensor, epoch
     mined = torch.cat([(block @ near.T).topk(count).indices for block in near.split(2000)]).cpu()
     pairs = PerClip(clips, model.augment.strong_view, mined)
     loader = DataLoader(pairs, model.batch, True, drop_last=clips.n >= model.batch, **several(workers, device))
-    originals_ = originals(clips, model.augment, workers, device)
+    originals = unchanged(clips, model.augment, workers, device)
     optimiser = torch.optim.Adam([*network.parameters(), *heads.parameters()], model.lr, weight_decay=1e-4)
     for _ in range(epochs):
         for one, two, _ in loader:
@@ -140,7 +140,7 @@ def scan(model: SCAN, network: nn.Module, clips: Clips, embedding: Tensor, epoch
                 p, q = (head(x).softmax(1) for x in features)
                 loss = loss + scan_loss(p, q, model.entropy)
             _step(loss, optimiser)
-        features = embedded(network, originals_, device)
+        features = embedded(network, originals, device)
         network.train()
         for head in heads:
             with torch.no_grad():
@@ -150,7 +150,7 @@ def scan(model: SCAN, network: nn.Module, clips: Clips, embedding: Tensor, epoch
                 best = [loss, copy.deepcopy(head), copy.deepcopy(network.state_dict())]
     network.load_state_dict(best[2])
     with torch.no_grad():
-        best[1](embedded(network, originals_, device)).softmax(1).cpu()
+        best[1](embedded(network, originals, device)).softmax(1).cpu()
 
 
 def pseudo_labels(model: DeepCluster, clips: DataLoader, clusters: int, restarts: int, iterations: int) -> Tensor:
@@ -168,13 +168,13 @@ def deepcluster(model: DeepCluster, clips: Clips, epochs: int, workers: int) -> 
     model._build()
     network, clusters, rng = model.network_, model._clusters(clips.n), np.random.default_rng(0)
     optimiser = torch.optim.SGD(network.parameters(), model.lr, model.momentum, weight_decay=model.weight_decay)
-    originals_, drawn = originals(clips, model.augment, workers, model.device), Drawn(np.arange(clips.n))
+    originals, drawn = unchanged(clips, model.augment, workers, model.device), Drawn(np.arange(clips.n))
     loader = DataLoader(
         PerClip(clips, model.augment.strong_view), model.batch, sampler=drawn, drop_last=clips.n >= model.batch,
         **several(workers, model.device),
     )  # fmt: skip
     for _ in range(epochs):
-        labels = pseudo_labels(model, originals_, clusters, 1, 20)
+        labels = pseudo_labels(model, originals, clusters, 1, 20)
         rows = [np.flatnonzero(labels.numpy() == c) for c in range(clusters)]
         each = clips.n // clusters + 1
         drawn.rows = rng.permutation(np.concatenate([rng.choice(r, each, len(r) < each) for r in rows]))[: clips.n]
@@ -187,7 +187,7 @@ def deepcluster(model: DeepCluster, clips: Clips, epochs: int, workers: int) -> 
             last.zero_grad()
             _step(F.cross_entropy(logits.float(), labels[clip].to(model.device)), optimiser)
             last.step()
-    pseudo_labels(model, originals_, model.k, model.n_init, 100)
+    pseudo_labels(model, originals, model.k, model.n_init, 100)
 
 
 def _step(loss: Tensor, optimiser: torch.optim.Optimizer) -> None:

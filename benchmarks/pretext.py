@@ -86,6 +86,7 @@ class Training:
 
     def __init__(self, name: str, clips: Clips, here: Clips, arguments: argparse.Namespace, device: str):
         self.name, self.encoder, self.device = name, registry.get("pretext", name), device
+        self.by_loader = by_loader(self.encoder)
         self.clips, self.here, self.batch, self.workers = clips, here, arguments.batch, arguments.workers[-1]
         self.clock = time.perf_counter if self.workers else None  # workers are other processes
 
@@ -99,13 +100,22 @@ class Training:
 
     def plain(self, epochs: int, loader: DataLoader | None = None) -> None:
         """``loader``: one whose workers run already; None: they are started."""
-        made = endless(loader or self.loader())
+        model = self.by_loader(batch=self.batch, epochs=epochs, device=self.device)
+        model.made = endless(loader or self.loader())
+        model.fit(self.here)
 
-        class ByLoader(self.encoder):
-            def _views(self, clips: Clips, rows: torch.Tensor, ops: list[str]) -> tuple[torch.Tensor, ...]:
-                return tuple(view.to(self.device, non_blocking=True) for view in next(made))
 
-        ByLoader(batch=self.batch, epochs=epochs, device=self.device).fit(self.here)
+def by_loader(encoder: type) -> type:
+    """Return an encoder that is trained on the views of its iterator ``made``.
+
+    The model has it, not the class: a class is freed late, and only then would the workers end.
+    """
+
+    class ByLoader(encoder):
+        def _views(self, clips: Clips, rows: torch.Tensor, ops: list[str]) -> tuple[torch.Tensor, ...]:
+            return tuple(view.to(self.device, non_blocking=True) for view in next(self.made))
+
+    return ByLoader
 
 
 def endless(loader: DataLoader) -> Iterator[list[torch.Tensor]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
+from tables import Table
 
 from audioclust.clusterers.kmeans import KMeans
 from audioclust.points.scale import scale
@@ -33,12 +34,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("files", nargs="+", type=Path, help=".npy, embeddings (n, d) or (s, n, d)")
     parser.add_argument("--k", type=int, required=True, help="clusters of k-means")
+    parser.add_argument("--out", type=Path, help="folder for the table as CSV")
     arguments = parser.parse_args()
-    print("| file | stability |\n|---|---|")
+    table = Table(arguments.out, "stability", "file", "stability")
     for path in arguments.files:
         x = np.load(path)
         values = [stability(one, arguments.k) for one in (x if x.ndim == 3 else x[None])]
-        print(f"| {path} | {' / '.join(f'{value:.3f}' for value in values)} |")
+        table.add(str(path), " / ".join(f"{value:.3f}" for value in values))
 
 
 if __name__ == "__main__":

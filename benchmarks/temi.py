@@ -31,7 +31,6 @@ from audioclust.methods.temi import TEMI, Distillation
 from audioclust.training.loop import batches
 
 WARM = 2  # steps that allocate, and choose algorithms
-PROFILED = 3  # steps: a loop over 50 heads is thousands of kernels per step
 
 
 class PlainHead(nn.Module):
@@ -115,8 +114,9 @@ def step(heads: int, arguments: argparse.Namespace, device: str) -> tuple[str, .
     sides = ours, Plain(model, x, ours.neighbours)
     turns = [[seconds(lambda s=side, c=clips: s.step(c, 1e-4), device) for side in sides] for clips in drawn][WARM:]
     one, loop, ratio = beside(turns)
-    few = [spent(lambda s=side: [s.step(clips, 1e-4) for clips in drawn[-PROFILED:]], device) for side in sides]
-    measured = np.sum(turns[-PROFILED:], 0)
+    last = slice(-arguments.profiled, None)
+    few = [spent(lambda s=side: [s.step(clips, 1e-4) for clips in drawn[last]], device) for side in sides]
+    measured = np.sum(turns[last], 0)
     (outside, busy), (loop_outside, _) = (shares(*each, device) for each in zip(few, measured, strict=True))
 
     def again() -> float:
@@ -172,6 +172,8 @@ def main() -> None:
     parser.add_argument("--d", type=int, default=768)
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--steps", type=int, default=10, help="of the first table")
+    # A loop over 50 heads is thousands of operations per step.
+    parser.add_argument("--profiled", type=int, default=3, help="of these steps")
     parser.add_argument("--sizes", type=int, nargs="*", default=[3000, 30000], help="embeddings of the second table")
     parser.add_argument("--epochs", type=int, default=1, help="of the second table")
     parser.add_argument("--fit-turns", type=int, default=1, help="of the second table")

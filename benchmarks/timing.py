@@ -1,4 +1,4 @@
-"""What the benchmarks of trainings share: a clock that suits the device, turns, and what time and memory are spent on."""
+"""What the benchmarks of trainings share: a clock that suits the device, turns, and what takes time and memory."""
 
 import re
 import time
@@ -44,7 +44,7 @@ def spent(work: Callable[[], object], device: str) -> np.ndarray:
 
 def _in_kernels(work: Callable[[], object]) -> np.ndarray:
     """The seconds of a GPU; Python's operations are not recorded, which would take longer than the work."""
-    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+    with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as profiler:
         work()
         torch.cuda.synchronize()
     found = np.zeros(2)
@@ -61,7 +61,7 @@ def is_product(kernel: str) -> bool:
 
 
 def _in_operations(work: Callable[[], object]) -> np.ndarray:
-    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+    with profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
         start = time.perf_counter()
         # The profiler's clock is the one on the wall; of it the processor may have worked for others.
         own = seconds(work, "cpu") / (time.perf_counter() - start)

@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# Everything worth knowing on a GPU, in one run of at most eight minutes on arrays made here:
+#
+#     bash benchmarks/gpu.sh              # on a GPU
+#     SMALL=1 bash benchmarks/gpu.sh      # the same path on the CPU, about three minutes on two cores
+#
+# Run it in the repository root. It prints Markdown tables and writes the same rows as CSV files into $OUT (default:
+# benchmarks/results/<device>), row by row, so that a part that is cut short keeps what it has. It needs torch,
+# scikit-learn, threadpoolctl, safetensors, tqdm and pydantic; wheels in benchmarks/wheels/ are installed for this run
+# alone, for a machine that reaches no package index.
+#
+# Other variables: DEVICE (cuda or cpu), WORKERS of the DataLoader that is the peer, THREADS, PYTHON.
+set -euo pipefail
+
+LIMIT=475 # seconds for all; the rest of the eight minutes is for ending what is cut off
+python=${PYTHON:-python3}
+here=benchmarks
+export PYTHONPATH="$PWD/src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
+export TQDM_DISABLE=1 # progress bars would hide the tables
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+if compgen -G "$here/wheels/*.whl" >/dev/null; then
+    "$python" -m pip install --quiet --no-index --no-deps --target "$scratch/site" "$here"/wheels/*.whl
+    export PYTHONPATH="$scratch/site:$PYTHONPATH"
+fi
+
+IFS=$'\t' read -r found name torch cores < <("$python" -c '
+import os, torch
+there = torch.cuda.is_available()
+name = torch.cuda.get_device_name() if there else "CPU"
+print("cuda" if there else "cpu", name, torch.__version__, len(os.sched_getaffinity(0)), sep="\t")')
+DEVICE=${DEVICE:-$found}
+[ "$DEVICE" = cuda ] || name=CPU
+SMALL=${SMALL:-}
+if [ "$DEVICE" = cpu ] && [ -z "$SMALL" ]; then
+    echo "error: torch finds no CUDA device here; SMALL=1 runs everything on the CPU with small sizes" >&2
+    exit 2
+fi
+WORKERS=${WORKERS:-$((cores < 8 ? cores : 8))}
+OUT=${OUT:-$here/results/${name// /_}}
+mkdir -p "$OUT"
+printf 'device,torch,cores,workers,small\n%s,%s,%s,%s,%s\n' \
+    "$name" "$torch" "$cores" "$WORKERS" "${SMALL:-0}" | tee "$OUT/device.csv"
+
+# Sizes. On the GPU each table is to take less than a minute. The loops decide: our side is 10 or more times as fast.
+# On one core a strong view costs 2.3 (101 frames) to 3.7 ms (401), half of it where it is pooled; 8 workers make some
+# 2,000 to 5,000 views per second.
+# - TEMI's loop launches about 10,000 kernels per step of 50 heads, 0.1 s: 22 steps, 3 profiled, 2 numbers of heads.
+# - Views: 4 turns of 4,096 clips, two views each, 401 frames: 15 s.
+# - Pretext steps: 9 epochs of 8 steps of 256 clips by each side, 401 frames: 15 s per encoder; BYOL's views are cheap.
+# - Method steps: 9 epochs of 2,048 clips. SPICE's loop takes 120 steps of 15 ms per epoch, the DataLoader's 1 s.
+# - Fits of 30,000 clips, one epoch: TEMI's loop 58 steps, 6 s; the pretexts' DataLoader 15 s twice and 4 s (BYOL);
+#   SPICE's loop 1,872 steps, 28 s; SCAN's and DeepCluster's DataLoader 15 and 8 s. 10 s to make the clips.
+temi=(--k 50 --n 10000 --d 768 --batch 512 --steps 20 --sizes 3000 30000)
+temi_heads=(--heads 50 16)
+pretext=(--batch 256 --clips 4096 --frames 401 --steps 8 --turns 3 --step-turns 2)
+pretext_fits=(--batch 256 --frames 101 --sizes 3000 30000)
+methods=(--clips 2048 --batch 128 --turns 2 --sizes 3000 30000)
+memory=(--batch 128 --steps 3)
+THREADS=${THREADS:-$WORKERS}
+if [ -n "$SMALL" ]; then
+    # Imports, BYOL's step at its defaults, and the profiler's records are most of this.
+    temi=(--k 10 --n 200 --d 64 --batch 16 --steps 3 --profiled 1 --sizes 100 200)
+    temi_heads=(--heads 50 4)
+    pretext=(--batch 4 --clips 32 --frames 101 --steps 1 --turns 1 --step-turns 1)
+    pretext_fits=(--batch 4 --frames 101 --sizes 4 8)
+    methods=(--clips 100 --batch 50 --frames 61 --heads 2 --turns 1 --sizes 100 150)
+    memory=(--networks audiontt --batch 8 --steps 1)
+    THREADS=1
+fi
+
+allotted=0 parts=() failed=0
+
+# part SECONDS NAME SCRIPT ARGUMENT... runs a benchmark; the seconds that it leaves are the next one's.
+part() {
+    allotted=$((allotted + $1))
+    local name=$2 start=$SECONDS status=0 left
+    left=$((allotted - SECONDS))
+    shift 2
+    printf '\n## %s\n\n`%s`, at most %d s\n' "$name" "$*" "$left"
+    if ((left <= 0)); then
+        status=124 # as timeout(1)
+    else
+        timeout --kill-after 2 "$left" "$python" "$here/$1" "${@:2}" || status=$?
+    fi
+    case $status in
+        0) parts+=("| $name | $((SECONDS - start)) | done |") ;;
+        124 | 137) parts+=("| $name | $((SECONDS - start)) | cut short |") failed=1 ;;
+        *) parts+=("| $name | $((SECONDS - start)) | failed: $status |") failed=1 ;;
+    esac
+}
+
+run=(--devices "$DEVICE" --threads "$THREADS" --out "$OUT")
+loader=(--workers "$WORKERS")
+
+# The most worth knowing first. The seconds add up to LIMIT; the first ones pay for loading torch.
+part 60 "TEMI's step" temi.py --tables steps "${temi[@]}" "${temi_heads[@]}" "${run[@]}"
+part 45 "Views" pretext.py --tables views "${pretext[@]}" "${loader[@]}" "${run[@]}"
+part 65 "The pretexts' steps" pretext.py --tables steps "${pretext[@]}" "${loader[@]}" "${run[@]}"
+part 70 "The methods' steps" methods.py --tables steps "${methods[@]}" "${loader[@]}" "${run[@]}"
+part 30 "Fits of TEMI" temi.py --tables fits "${temi[@]}" "${temi_heads[@]}" "${run[@]}"
+part 75 "Fits of pretexts" pretext.py --tables fits "${pretext_fits[@]}" "${loader[@]}" "${run[@]}"
+part 105 "Fits of methods" methods.py --tables fits "${methods[@]}" "${loader[@]}" "${run[@]}"
+# No CSV file: it is a table of the CPU's, and a lent machine may return no more than eight files.
+part 25 "Freed memory held, on the CPU" memory.py "${memory[@]}"
+((allotted == LIMIT)) || { echo "error: the parts have $allotted s, not $LIMIT" >&2 && failed=1; }
+
+printf '\n| part | seconds | |\n|---|---|---|\n'
+printf '%s\n' "${parts[@]}"
+printf '\n%d s in all, on %s. CSV files:\n' "$SECONDS" "$name"
+printf '%s\n' "$OUT"/*.csv
+exit "$failed"
