@@ -2,7 +2,7 @@
 # Everything worth knowing on a GPU, in one run of at most eight minutes on arrays made here:
 #
 #     bash benchmarks/gpu.sh              # on a GPU
-#     SMALL=1 bash benchmarks/gpu.sh      # the same path on the CPU, about three minutes on two cores
+#     SMALL=1 bash benchmarks/gpu.sh      # the same path on the CPU, three to four minutes on two cores
 #
 # Run it in the repository root. It prints Markdown tables and writes the same rows as CSV files into $OUT (default:
 # benchmarks/results/<device>), row by row, so that a part that is cut short keeps what it has. It needs torch,
@@ -44,15 +44,15 @@ mkdir -p "$OUT"
 printf 'device,torch,cores,workers,small\n%s,%s,%s,%s,%s\n' \
     "$name" "$torch" "$cores" "$WORKERS" "${SMALL:-0}" | tee "$OUT/device.csv"
 
-# Sizes. On the GPU each table is to take less than a minute. The loops decide: our side is 10 or more times as fast.
-# On one core a strong view costs 2.3 (101 frames) to 3.7 ms (401), half of it where it is pooled; 8 workers make some
-# 2,000 to 5,000 views per second.
-# - TEMI's loop launches about 10,000 kernels per step of 50 heads, 0.1 s: 22 steps, 3 profiled, 2 numbers of heads.
-# - Views: 4 turns of 4,096 clips, two views each, 401 frames: 15 s.
-# - Pretext steps: 9 epochs of 8 steps of 256 clips by each side, 401 frames: 15 s per encoder; BYOL's views are cheap.
-# - Method steps: 9 epochs of 2,048 clips. SPICE's loop takes 120 steps of 15 ms per epoch, the DataLoader's 1 s.
-# - Fits of 30,000 clips, one epoch: TEMI's loop 58 steps, 6 s; the pretexts' DataLoader 15 s twice and 4 s (BYOL);
-#   SPICE's loop 1,872 steps, 28 s; SCAN's and DeepCluster's DataLoader 15 and 8 s. 10 s to make the clips.
+# Sizes. On the GPU each table is to take about a minute or less. The loops decide: our side should take a tenth of
+# their time. One core of an ordinary server makes a strong view in 3.7 ms (401 frames), 2.3 ms (101) or 1.6 ms (101,
+# pooled, as for the methods), and BYOL's in 0.5 to 0.9 ms; so 8 workers make 2,000 to 5,000 views per second.
+# - TEMI's step: its loop launches about 10,000 kernels for 50 heads, 0.1 s: 25 steps, and fewer heads once more: 10 s.
+# - Views: 4 turns of 4,096 clips, two views each: 15 s.
+# - The pretexts' steps: 9 epochs of 8 steps of 256 clips by each side: 15 s per encoder, BYOL 5 s.
+# - The methods' steps: 9 epochs of 2,048 clips: SPICE's loop takes 120 steps of 15 ms per epoch, the others' up to 1 s.
+# - Fits of 30,000 clips, one epoch, after 10 s to make the clips: TEMI's loop 58 steps, 6 s; SimCLR's and MoCo's 17 s
+#   each, BYOL's 4 s; SPICE's 1,872 steps, 28 s; SCAN's 15 s; DeepCluster's 12 s.
 temi=(--k 50 --n 10000 --d 768 --batch 512 --steps 20 --sizes 3000 30000)
 temi_heads=(--heads 50 16)
 pretext=(--batch 256 --clips 4096 --frames 401 --steps 8 --turns 3 --step-turns 2)

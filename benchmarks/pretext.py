@@ -3,18 +3,18 @@
 ``python benchmarks/pretext.py [--clips 512] [--batch 128] [--sizes 3000] [--epochs 1] [--workers 2]`` prints three
 tables, for the CPU and, if there is one, the GPU. First (``--tables views``) the two strong views of every clip, in
 clips per second: ours, made per batch on the device, and those of a ``DataLoader`` whose data set makes the views by
-the same ops per clip in worker processes, then copied to the device. Made alone, a clip is mixed with itself by
+the same ops per clip in ``--workers`` processes, then copied to the device. Made alone, a clip is mixed with itself by
 ``mixup``: the work is the same, the view is not. Second (``--tables steps``), for each encoder at its defaults: seconds
 of a step, those of the same step with the ``DataLoader``'s views, the ratio, our share outside convolutions and matrix
 products, Python and the optimiser included, and on a GPU the share in which the device is busy, our step in float32 and
 its ratio to that in bfloat16, and the memory of a fit. All are differences between fits of few and of many epochs, so
 that what precedes the first step is left out. Third (``--tables fits``) whole fits of ``--sizes`` clips in ``--epochs``
-epochs, beside the same training with the ``DataLoader``'s views, the start of its workers included; Adam is fused on
-both sides.
+epochs, beside the same training with the ``DataLoader``'s views, start and end of its workers included; Adam is fused
+on both sides.
 
 Both sides take turns, ``--turns``, ``--step-turns`` and ``--fit-turns`` for the three tables, and the ratio is the
-median over the turns. Seconds on the CPU are on one thread by default, and processor time where nothing is measured
-beside worker processes.
+median over the turns. Seconds on the CPU are on one thread by default, and processor time where there are no
+workers.
 """
 
 import argparse

@@ -14,7 +14,9 @@ from audioclust.devices import full_precision
 
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
 # Kernels of cuBLAS and cuDNN, by name: one replayed from a CUDA graph belongs to no operation.
-KERNELS = re.compile(r"gemm|gemv|nvjet|cutlass|xmma|splitk|conv|winograd|fprop|dgrad|wgrad|nhwckernel|nchwkernel")
+KERNELS = re.compile(
+    "gemm|gemv|nvjet|cutlass|xmma|splitk|triton_tem|triton_mm|conv|winograd|fprop|dgrad|wgrad|nhwckernel|nchwkernel"
+)
 SHORT, LONG = 1, 3  # epochs of the two fits whose difference is that of steps
 
 

@@ -11,6 +11,7 @@ from deep_fixture import sounds
 from device_fixture import device
 
 from audioclust import registry
+from audioclust.devices import autocast, full_precision
 from audioclust.parameters import types
 from audioclust.training.loop import Run
 from audioclust.views.augment import OPS, Augment
@@ -119,6 +120,17 @@ def test_methods_on_the_device(trained, there, tmp_path, name, parameters):
     model.save(tmp_path / "saved")
     loaded = type(model).load(tmp_path / "saved", there)
     np.testing.assert_array_equal(loaded.predict(x, frames=FRAMES), model.predict(x, frames=FRAMES))
+
+
+def test_full_precision(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    monkeypatch.setattr(torch, "autocast", lambda *chosen: chosen)
+    assert autocast("cuda") == ("cuda", torch.bfloat16)
+    with pytest.raises(KeyError), full_precision():
+        with autocast("cuda") as nothing:
+            assert nothing is None
+        raise KeyError
+    assert autocast("cuda") == ("cuda", torch.bfloat16)  # whatever was raised inside
 
 
 @pytest.fixture
