@@ -174,7 +174,7 @@ def confusion_rows(labels: np.ndarray, clusters: np.ndarray) -> pd.DataFrame:
 
 
 def bars(table: pd.DataFrame, path: Path) -> None:
-    """Draw every cell's headline score with its deviation over seeds, one panel an encoder, best on top."""
+    """Draw every cell's headline score with its deviation over seeds, one panel per encoder, best on top."""
     score = headline(table)
     scored = table[table[f"{score}_mean"].notna()].sort_values(f"{score}_mean", kind="stable")
     encoders = [name for name in dict.fromkeys(table["encoder"]) if name in set(scored["encoder"])]
@@ -223,7 +223,7 @@ def examples(
         logmel: may be a memory map; only the clips that are drawn are read.
         labels: (n,) classes; clips without a label ("") are drawn only where none has one.
         path: the PNG.
-        per_class: clips a class.
+        per_class: clips per class.
         hop_seconds: seconds between frames.
         mel_hz: (mels,) centre frequencies in Hz; without them the bands have no scale.
         most: classes, the first by name.

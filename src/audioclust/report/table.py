@@ -1,4 +1,4 @@
-"""The final table: one row a cell (encoder, reducer, clusterer), its summary, its Markdown, and the report's beside it.
+"""The final table: one row per cell (encoder, reducer, clusterer), its summary, its Markdown, and the report's beside it.
 
 Where clips have labels, cells are compared by NMI, else by the silhouette: the headline score.
 """
@@ -35,7 +35,7 @@ SHOWN = {
 
 
 def aggregate(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a cell, in the report's order, from one row a cell and seed.
+    """Return one row per cell, in the report's order, from one row per cell and seed.
 
     Args:
         rows: encoder, reducer, clusterer; scores where there are any (``SCORES``, ``clusters``, ``noise``); ``chosen``,
@@ -137,7 +137,7 @@ def _brief(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
 def markdown(table: pd.DataFrame, runs: pd.DataFrame | None = None) -> str:
     """Return the table as Markdown, mean ± standard deviation over seeds.
 
-    With ``runs`` (encoder, reducer, clusterer, ``seconds``, ``peak_mb``; one row a run) also the mean seconds of a
+    With ``runs`` (encoder, reducer, clusterer, ``seconds``, ``peak_mb``; one row per run) also the mean seconds of a
     run and the largest peak memory. A cell that did not run shows its reason.
     """
     paid = _spent(runs)

@@ -9,7 +9,7 @@ from audioclust.results import archive
 
 
 class Space(NamedTuple):
-    """One reducer's spaces, one a seed where it is stochastic (s), else one: x (s, n, d) float32, and the m nearest
+    """One reducer's spaces, one per seed where it is stochastic (s), else one: x (s, n, d) float32, and the m nearest
     neighbours of each point: distances (s, n, m) float32, indices (s, n, m) int32."""
 
     x: np.ndarray
