@@ -1,4 +1,4 @@
-"""The final table: one row per cell (encoder, reducer, clusterer), its summary, its Markdown, and the report's beside it.
+"""The final table: one row per cell (encoder, reducer, clusterer), its summary and Markdown, the report's beside it.
 
 Where clips have labels, cells are compared by NMI, else by the silhouette: the headline score.
 """
