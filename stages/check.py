@@ -25,11 +25,11 @@ def main() -> None:
     for stage, items in _code(params).items():
         _write(CHECK / "code" / stage, fingerprints.stage(stage.partition("/")[0], *items))
     grid = {kind: {name: _complete(params, kind, name) for name in params.items(kind)} for kind in GRID}
+    _write_json(CHECK / "clusters.json", _clusters(params, grid["clusterers"]))
     for kind, sections in grid.items():
         for name in sections:
             sections[name] = {"parameters": sections[name], "code": fingerprints.item_in_grid(kind, name)}
     _write_json(CHECK / "grid.json", grid)
-    _write_json(CHECK / "clusters.json", _clusters(params))
     _write(NOTHING / "README", "Methods that start from nothing depend on this file, which never changes.\n")
 
 
@@ -58,10 +58,9 @@ def _complete(params: Params, kind: str, name: str) -> dict[str, Any]:
     return values(item(**params.section(name, item)))
 
 
-def _clusters(params: Params) -> dict[str, dict[str, Any]]:
+def _clusters(params: Params, clusterers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return, by method and for the grid, each section with a ``k`` and what it asks for."""
-    found = {"grid": {name: _complete(params, "clusterers", name) for name in params.items("clusterers")}}
-    found |= {name: {name: _complete(params, "methods", name)} for name in params.methods()}
+    found = {"grid": clusterers} | {name: {name: _complete(params, "methods", name)} for name in params.methods()}
     return {
         stage: {name: section["k"] for name, section in sections.items() if "k" in section}
         for stage, sections in found.items()

@@ -14,9 +14,8 @@ OVER = 2  # times as many processes as cores, at most, where few long tasks woul
 
 
 def run(
-    function: Callable, tasks: Sequence[tuple], *, workers: int = -1, threads: int = 1, name: str = "",
-    unit: str = "shard",
-) -> Iterator[Any]:  # fmt: skip
+    function: Callable, tasks: Sequence[tuple], *, workers: int = -1, threads: int = 1, name: str = ""
+) -> Iterator[Any]:
     """Yield ``function(*task)`` for each task, in their order, with a progress bar.
 
     Args:
@@ -24,11 +23,11 @@ def run(
         tasks: its arguments.
         workers: processes; -1: one per core; 1: in this process.
         threads: of each process.
-        name, unit: of the progress bar.
+        name: of the progress bar; "" for none, where the tasks draw their own.
     """
     pause = 0.1 if sys.stderr.isatty() else 10  # a log file needs no line per task
     results = _results(function, tasks, workers, threads)
-    yield from tqdm(results, total=len(tasks), desc=name, unit=unit, mininterval=pause, disable=not name)
+    yield from tqdm(results, total=len(tasks), desc=name, unit="shard", mininterval=pause, disable=not name)
 
 
 def _results(function: Callable, tasks: Sequence[tuple], workers: int, threads: int) -> Iterator[Any]:
