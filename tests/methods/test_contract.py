@@ -63,13 +63,6 @@ names = pytest.mark.parametrize("name", NAMES)
 on_logmels = pytest.mark.parametrize("name", LOGMEL)
 
 
-@pytest.fixture(autouse=True)
-def single():
-    """Small tensors; and two threads that share cores with others are slow."""
-    with one_thread():
-        yield
-
-
 @pytest.fixture(scope="module")
 def start():
     """An encoder that tells the sounds apart."""

@@ -23,13 +23,6 @@ from audioclust.views.augment import Augment
 AUGMENT = Augment(width=16, length="fit", weak=("crop", "gain"), strong=("crop", "tilt", "time_mask"))
 
 
-@pytest.fixture(autouse=True)
-def single():
-    """Small tensors; and two threads that share cores with others are slow."""
-    with one_thread():
-        yield
-
-
 # The losses, beside the official code
 
 

@@ -23,13 +23,6 @@ from audioclust.views.clips import Clips
 AUGMENT = Augment(width=16, weak=("crop", "gain"), strong=("crop", "tilt", "time_mask"))
 
 
-@pytest.fixture(autouse=True)
-def single():
-    """Small tensors; and two threads that share cores with others are slow."""
-    with one_thread():
-        yield
-
-
 # The parts, beside the official code
 
 

@@ -27,13 +27,6 @@ methods = pytest.mark.parametrize("make", METHODS.values(), ids=METHODS)
 on_embeddings = pytest.mark.parametrize("name", ["spice", "scan"])
 
 
-@pytest.fixture(autouse=True)
-def single():
-    """Small tensors; and two threads that share cores with others are slow."""
-    with one_thread():
-        yield
-
-
 @pytest.fixture(scope="module")
 def start():
     """An encoder of clips with a known front end."""

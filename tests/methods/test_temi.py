@@ -16,18 +16,10 @@ from torch import nn
 from audioclust.methods import temi
 from audioclust.methods.temi import TEMI, Distillation, TEMIHeads
 from audioclust.networks.heads import select
-from audioclust.threads import one_thread
 from audioclust.training.loop import Run
 
 SMALL = {"heads": 3, "neighbours": 10, "batch": 40, "epochs": 12, "warmup_epochs": 2, "lr": 0.005, "min_lr": 0.005,
          "momentum": 0.9, "hidden": 64, "bottleneck": 32, "scale": "standardise"}  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def single():
-    """Small tensors; and two threads that share cores with others are slow."""
-    with one_thread():
-        yield
 
 
 def blobs(n=160, d=6, k=4, seed=0):
