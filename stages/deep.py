@@ -19,10 +19,11 @@ def main() -> None:
     name, encoder = sys.argv[1:]
     params = Params()
     k = json.loads((TRUTH / "k" / f"{name}.json").read_text(encoding="utf-8"))
-    section = params.section(name, registry.get("methods", name), **{"k": k[name]} if name in k else {})
+    method = registry.get("methods", name)
+    section = params.section(name, method, **{"k": k[name]} if name in k else {})
     views = params.section("augment", Augment)
     train = Train(**params.section("train", Train))
-    clips = load(LOGMEL, CLIPS / "durations.npy", train.where)
+    clips = load(LOGMEL, CLIPS / "durations.npy", train.where) if method.input == "logmel" else None
     code = (CHECK / "code/deep" / name).read_text(encoding="utf-8")
     cells, found, curves, spent = deep(
         name, section, views, clips, None if encoder == NOTHING.name else encoder, EMBEDDINGS / encoder,

@@ -178,8 +178,8 @@ def test_a_cluster_that_is_empty_in_the_middle_of_training(monkeypatch):
 
 @pytest.mark.parametrize(("k", "n", "expected"), [(3, 1000, 30), (10, 450, 45), (5, 20, 5)])
 def test_the_number_of_pseudo_labels(k, n, expected):
-    assert DeepCluster(k)._clusters(n) == expected
-    assert DeepCluster(k, clusters=17)._clusters(n) == 17
+    assert DeepCluster(k)._pseudo_labels(n) == expected
+    assert DeepCluster(k, clusters=17)._pseudo_labels(n) == 17
 
 
 @pytest.mark.parametrize(
@@ -226,9 +226,9 @@ def test_the_result_is_found_in_few_dimensions_of_the_encoders_views(tmp_path):
     x, _ = patterns(200)
     encoder = SimCLR(d=16, channels=4, epochs=1, batch=20, augment=AUGMENT, views=4).fit(x)
     model = make(start="pretext", pca=16).fit(x, encoder=encoder)
-    assert model.whitening_[1].shape[1] == 2 * model.k
+    assert model.axes_.shape[1] == 2 * model.k
     features = embed_views(model.network_, Clips.of(x, mean=model.mean_, std=model.std_), model.augment_, 4)
-    distances = torch.cdist(deepcluster.preprocess(features, *model.whitening_), model.centres_)
+    distances = torch.cdist(deepcluster.preprocess(features, model.mean_features_, model.axes_), model.centres_)
     np.testing.assert_array_equal(model.labels_, distances.argmin(1).numpy())
     assert not torch.equal(features, model._features(Clips.of(x, mean=model.mean_, std=model.std_), 0))
     model.save(tmp_path)

@@ -1,12 +1,69 @@
-"""How a method on log-mels is initialised from an encoder that was trained here."""
+"""What methods on log-mels share: they start from an encoder trained here, predict, and are saved and loaded."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
+from audioclust.devices import seeded
 from audioclust.points.checks import points
 from audioclust.pretext._encoder import alike
+from audioclust.training import saving
 from audioclust.views.clips import Clips
+
+
+class Method(ClusterMixin, BaseEstimator):
+    """A method on log-mels.
+
+    Its ``fit`` sets ``network_`` in eval mode, ``architecture_`` (the arguments of ``backbones.build``),
+    ``encoder_views_`` (weak views of a clip that are averaged) and what ``alike`` needs.
+    """
+
+    input = "logmel"
+    tensors: ClassVar[tuple[str, ...]] = ()  # attributes set by ``fit`` that are saved beside the network's weights
+
+    def _build(self) -> nn.Module:
+        """Return a network of ``architecture_`` with random weights, on the CPU."""
+        raise NotImplementedError
+
+    def _clusters(self, clips: Clips) -> np.ndarray:
+        """Return the clusters (n,) int32 of clips."""
+        raise NotImplementedError
+
+    def predict(
+        self, X: Any, *, frames: np.ndarray | None = None, front_end: dict[str, Any] | None = None
+    ) -> np.ndarray:
+        """Return the clusters (n,) int32 of log-mels (n, f, t); arguments and errors as of ``alike``."""
+        check_is_fitted(self, "network_")
+        return self._clusters(alike(self, X, frames, front_end))
+
+    def save(self, folder: Path) -> None:
+        """Write ``config.json`` and ``model.safetensors``, all that ``load`` and ``predict`` need."""
+        check_is_fitted(self, "network_")
+        tensors = self.network_.state_dict() | {name: getattr(self, name) for name in self.tensors}
+        saving.save(folder, self, tensors, architecture=self.architecture_, encoder_views=self.encoder_views_)
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu") -> Self:
+        """Return a saved model, ready for ``predict``."""
+        model, tensors, more = saving.load(folder, cls, device)
+        vars(model).update({name: tensors.pop(name) for name in cls.tensors})
+        model.architecture_, model.encoder_views_ = more["architecture"], more["encoder_views"]
+        model.bands_ = model.architecture_[2]
+        with seeded(0, device):  # the random weights are replaced
+            model.network_ = model._fresh()
+        model.network_.load_state_dict(tensors)
+        model.network_.eval()
+        return model
+
+    def _fresh(self) -> nn.Module:
+        """Return what ``_build`` returns, on the device."""
+        # On the CPU and on tensor cores convolutions are faster with the channels last.
+        return self._build().to(self.device, memory_format=torch.channels_last)
 
 
 def enough_clips(X: Any, frames: np.ndarray | None, device: str, k: int) -> Clips:

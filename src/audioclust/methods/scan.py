@@ -14,26 +14,21 @@ import copy
 import math
 import warnings
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from sklearn.base import BaseEstimator, ClusterMixin
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from audioclust.devices import autocast, memory_hint, seeded
-from audioclust.methods._start import embedding_of, enough_clips, initialise
+from audioclust.methods._start import Method, embedding_of, enough_clips, initialise
 from audioclust.networks import backbones
 from audioclust.networks.heads import Linears
 from audioclust.parameters import Count, Natural, NonNegative, Positive, Probability, validate
 from audioclust.points.cosine import cosine_neighbours
-from audioclust.pretext._encoder import alike
 from audioclust.pretext.simclr import SimCLR
-from audioclust.training import saving
 from audioclust.training.loop import Epoch, Run, batches, epochs
 from audioclust.training.monitors import progress
 from audioclust.views.augment import Augment
@@ -119,7 +114,7 @@ def selflabel_loss(weak: Tensor, strong: Tensor, threshold: float, balance: bool
 
 
 @dataclass(repr=False, eq=False)
-class SCAN(ClusterMixin, BaseEstimator):
+class SCAN(Method):
     """SCAN on log-mels, initialised from an encoder trained without labels; the official defaults for CIFAR-10."""
 
     k: Annotated[int, Field(ge=2)]  # clusters
@@ -152,8 +147,6 @@ class SCAN(ClusterMixin, BaseEstimator):
     augment: Augment | None = None  # makes the views; None: the encoder's
     device: str = "cpu"  # or "cuda"
     random_state: int = 0  # seeds everything
-
-    input = "logmel"
 
     def fit(
         self,
@@ -202,33 +195,14 @@ class SCAN(ClusterMixin, BaseEstimator):
         self.labels_ = self.proba_.argmax(1).astype(np.int32)
         return self
 
-    def predict(
-        self, X: Any, *, frames: np.ndarray | None = None, front_end: dict[str, Any] | None = None
-    ) -> np.ndarray:
-        """Return the clusters (n,) int32 of log-mels (n, f, t); arguments and errors as of ``alike``."""
-        check_is_fitted(self, "network_")
-        clips = alike(self, X, frames, front_end)
+    def _build(self) -> nn.Sequential:
+        """Return the encoder's network and a linear head, with new random weights."""
+        backbone = backbones.build(*self.architecture_)
+        return nn.Sequential(backbone, nn.Linear(backbone.d, self.k))
+
+    def _clusters(self, clips: Clips) -> np.ndarray:
+        """Return the most probable clusters (n,) int32."""
         return self._logits(clips).argmax(1).cpu().numpy().astype(np.int32)
-
-    def save(self, folder: Path) -> None:
-        """Write ``config.json`` and ``model.safetensors``, all that ``load`` and ``predict`` need."""
-        check_is_fitted(self, "network_")
-        more = {"architecture": self.architecture_, "encoder_views": self.encoder_views_}
-        saving.save(folder, self, self.network_.state_dict(), **more)
-
-    @classmethod
-    def load(cls, folder: Path, device: str = "cpu") -> "SCAN":
-        """Return a saved model, ready for ``predict``."""
-        model, tensors, more = saving.load(folder, cls, device)
-        model.architecture_, model.bands_ = more["architecture"], more["architecture"][2]
-        model.encoder_views_ = more["encoder_views"]
-        with seeded(0, device):  # the random weights are replaced
-            backbone = backbones.build(*model.architecture_)
-            network = nn.Sequential(backbone, nn.Linear(backbone.d, model.k))
-        # In the memory format of a pretext's network: the last bits depend on it.
-        network.to(device, memory_format=torch.channels_last).load_state_dict(tensors)
-        model.network_ = network.eval()
-        return model
 
     def _logits(self, clips: Clips) -> Tensor:
         """Return (n, k); as the head is linear, the mean of its logits over views is the logit of the mean."""

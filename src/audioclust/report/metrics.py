@@ -49,7 +49,9 @@ def score(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
     """
     labels, clusters = np.asarray(labels), _integers(clusters)
     if labels.shape != clusters.shape or not len(labels):
-        raise ValueError(f"one label and one cluster a clip, at least one: got {labels.shape} and {clusters.shape}")
+        raise ValueError(
+            f"one label and one cluster per clip, at least one clip: got {labels.shape} and {clusters.shape}"
+        )
     return {
         "nmi": nmi(labels, clusters),
         "nmi_arithmetic": nmi_arithmetic(labels, clusters),

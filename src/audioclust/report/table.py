@@ -44,7 +44,7 @@ def aggregate(rows: pd.DataFrame) -> pd.DataFrame:
     Returns:
         ``seeds``, the number that ran; ``<score>_mean`` and ``<score>_std`` over them (population, ddof=0; NaN where
         there is no such score) and the means of ``clusters`` and ``noise``, to 4 digits; ``chosen`` as JSON, one
-        value where all seeds agree and else one a seed; the first ``reason``.
+        value where all seeds agree and else one per seed; the first ``reason``.
     """
     table = pd.DataFrame([_row(key, cell) for key, cell in rows.groupby(KEY, sort=False)])
     order = sorted(table.index, key=lambda i: [_rank(column, table.at[i, column]) for column in KEY])

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from audioclust.results import archive
+from audioclust.results import archive, sealed
 
-DIGEST = 32  # bytes of BLAKE2b before the content
 KEPT = 4e9  # bytes kept; those not used for longest go first
 
 
@@ -45,25 +44,21 @@ class Pieces:
     def get(self, key: str) -> dict[str, np.ndarray] | None:
         """Return the arrays kept under ``key``; None where there are none, or damaged ones."""
         path = self._path(key)
-        if not path.is_file():
-            return None
-        data = path.read_bytes()
-        if hashlib.blake2b(data[DIGEST:], digest_size=DIGEST).digest() != data[:DIGEST]:
+        try:
+            data = sealed.read(path)
+        except sealed.Damaged:
             path.unlink(missing_ok=True)
             return None
+        if data is None:
+            return None
         os.utime(path)
-        with np.load(io.BytesIO(data[DIGEST:])) as kept:
+        with np.load(io.BytesIO(data)) as kept:
             return dict(kept)
 
     def put(self, key: str, **arrays: np.ndarray) -> None:
         """Keep arrays under ``key``."""
         self.computed += 1
-        content = archive.packed(**arrays)
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        part.write_bytes(hashlib.blake2b(content, digest_size=DIGEST).digest() + content)
-        os.replace(part, path)
+        sealed.write(self._path(key), archive.packed(**arrays))
 
     def prune(self, most: float = KEPT) -> None:
         """Delete the pieces that were not used for longest until at most ``most`` bytes are left."""

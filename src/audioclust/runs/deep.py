@@ -17,7 +17,7 @@ UNTRAINED = "scratch"  # the encoder of a method that starts from none, in the t
 
 
 def deep(
-    name: str, section: dict[str, Any], views: dict[str, Any], clips: Clips, encoder: str | None, folder: Path,
+    name: str, section: dict[str, Any], views: dict[str, Any], clips: Clips | None, encoder: str | None, folder: Path,
     seeds: list[int], out: Path, scratch: Path, train: Train, code: str = "",
 ) -> tuple[list[dict[str, Any]], np.ndarray, pd.DataFrame, list[dict[str, Any]]]:  # fmt: skip
     """Train one model of a method per seed.
@@ -26,7 +26,7 @@ def deep(
         name: a file or folder in ``audioclust/methods``.
         section: its parameters, ``k`` resolved.
         views: those of ``Augment``.
-        clips: on the device of ``train``.
+        clips: on the device of ``train``; None for a method on embeddings.
         encoder: what the method starts from; None: from nothing.
         folder: what ``embed`` or ``pretext`` wrote for the encoder.
         seeds: one model each.
@@ -48,7 +48,7 @@ def deep(
             f"{', '.join(known)}, and name it in pretexts; or null, to start from none"
         )
     embedding = "" if encoder is None else np.load(folder / EMBEDDING, mmap_mode="r")
-    inputs = key(train, name, section, views, clips.digest, encoder, embedding, code)
+    inputs = key(train, name, section, views, clips.digest if clips else None, encoder, embedding, code)
     more = name, section, views, clips, encoder, folder, seeds, out
     results = train.seeds(_model, name, seeds, scratch, inputs, *more)
     labels, curves, spent = zip(*results, strict=True)
@@ -57,7 +57,7 @@ def deep(
 
 
 def _model(
-    train: Train, seed: int, run: Run, name: str, section: dict, views: dict, clips: Clips, encoder: str | None,
+    train: Train, seed: int, run: Run, name: str, section: dict, views: dict, clips: Clips | None, encoder: str | None,
     folder: Path, seeds: list[int], out: Path,
 ) -> tuple[np.ndarray, pd.DataFrame, dict[str, Any]]:  # fmt: skip
     """Train and save the model of one seed; return its labels (n,) int32, curve and cost."""

@@ -1,6 +1,5 @@
 """Checkpoint files, with a digest that tells a damaged one, and the state they hold."""
 
-import hashlib
 import io
 import os
 import warnings
@@ -10,41 +9,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-DIGEST = 32  # bytes of BLAKE2b before the content
+from audioclust.results import sealed
+
 PLAIN = (bool, int, float, str, type(None))  # exactly: numpy's float64 is a float that would not load again
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write a digest and what ``torch.load`` reads with ``weights_only``; an older file is replaced in one step."""
+    """Write what ``torch.load`` reads with ``weights_only``; an older file is replaced in one step."""
     stream = io.BytesIO()
     torch.save(content, stream)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # another process may write the same one
-    with part.open("wb") as file:
-        file.write(_digest(stream.getbuffer()))
-        file.write(stream.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())  # the older file must last until this one would survive a loss of power
-    os.replace(part, path)
+    sealed.write(path, stream.getbuffer())
 
 
 def read(path: Path) -> dict[str, Any] | None:
     """Return the content; None if there is no file, or a damaged one, which is renamed to ``*.damaged``."""
-    if not path.exists():
-        return None
-    data = memoryview(path.read_bytes())
-    if _digest(data[DIGEST:]) != data[:DIGEST]:
+    try:
+        data = sealed.read(path)
+    except sealed.Damaged:
         aside = path.with_name(f"{path.name}.damaged")
         os.replace(path, aside)
         warnings.warn(f"{path} is damaged: it is now {aside.name}, and its phase starts anew", stacklevel=2)
         return None
+    if data is None:
+        return None
     # A checkpoint from a GPU can be read on a machine without one.
     device = None if torch.cuda.is_available() else "cpu"
-    return torch.load(io.BytesIO(data[DIGEST:]), map_location=device, weights_only=True)
-
-
-def _digest(data: memoryview) -> bytes:
-    return hashlib.blake2b(data, digest_size=DIGEST).digest()
+    return torch.load(io.BytesIO(data), map_location=device, weights_only=True)
 
 
 def saved(entry: Any, name: str) -> Any:

@@ -9,27 +9,22 @@ Shapes: n clips, b of a batch, f mels, t frames, d dims, k clusters.
 """
 
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.metrics import normalized_mutual_info_score
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from audioclust.devices import autocast, memory_hint, seeded
-from audioclust.methods._start import initialise
+from audioclust.methods._start import Method, initialise
 from audioclust.methods.deepcluster.specaugment import specaugment
 from audioclust.networks import backbones
 from audioclust.parameters import Count, NonNegative, Positive, Probability, validate
 from audioclust.points.checks import by_appearance
 from audioclust.points.kmeans import kmeans
-from audioclust.pretext._encoder import alike
-from audioclust.training import saving
 from audioclust.training.loop import Epoch, Run, batches, epochs
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
@@ -91,7 +86,7 @@ def top_layer(dim: int, clusters: int) -> nn.Linear:
 
 
 @dataclass(repr=False, eq=False)
-class DeepCluster(ClusterMixin, BaseEstimator):
+class DeepCluster(Method):
     """DeepCluster or DECAR on log-mels, from random weights or initialised from an encoder trained without labels.
 
     The final features of a clip, in ``predict`` too, are those of its original view or, with an encoder whose ``views``
@@ -124,7 +119,7 @@ class DeepCluster(ClusterMixin, BaseEstimator):
     device: str = "cpu"  # or "cuda"
     random_state: int = 0  # seeds everything
 
-    input = "logmel"
+    tensors: ClassVar = ("mean_features_", "axes_", "centres_")
 
     def fit(
         self,
@@ -152,13 +147,13 @@ class DeepCluster(ClusterMixin, BaseEstimator):
         """
         validate(self)
         clips = Clips.of(X, frames, self.device)
-        clusters = self._clusters(clips.n)
+        clusters = self._pseudo_labels(clips.n)
         if self.start == "pretext":
             clips = self._pretrained(clips, encoder)
         else:
             self._untrained(clips)
         with seeded(self.random_state, self.device), memory_hint(f"deepcluster.batch = {self.batch}"):
-            self._build()
+            self.network_ = self._fresh()
             if self.start == "pretext":
                 self.network_[0].load_state_dict(encoder.backbone_.state_dict())
             optimiser = torch.optim.SGD(self.network_.parameters(), self.lr, self.momentum, 0, self.weight_decay)
@@ -171,7 +166,7 @@ class DeepCluster(ClusterMixin, BaseEstimator):
             self._finish(clips)
         return self
 
-    def _clusters(self, n: int) -> int:
+    def _pseudo_labels(self, n: int) -> int:
         """Return the number of pseudo-labels for n clips, which are enough."""
         if n < 2:
             raise ValueError(f"n_samples={n}: at least 2 clips are needed")
@@ -196,17 +191,16 @@ class DeepCluster(ClusterMixin, BaseEstimator):
         self.bands_, self.encoder_views_ = self.augment_.bands(clips.f), 0
         self.architecture_ = [self.backbone, self.d, self.bands_, self.channels]
 
-    def _build(self) -> None:
-        """Set ``network_``: a backbone and the two layers on it, up to the last one's ReLU."""
+    def _build(self) -> nn.Sequential:
+        """Return a backbone and the two layers on it, up to the last one's ReLU, with random weights."""
         network = backbones.build(*self.architecture_)
         layers = nn.Linear(network.d, self.hidden), nn.Linear(self.hidden, self.hidden)
         for layer in layers:
             # Features that shrink from layer to layer would be too small for a new top layer to learn from.
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
-        parts = network, nn.Dropout(self.dropout), layers[0], nn.ReLU(), nn.Dropout(self.dropout), layers[1]
-        # On the CPU and on tensor cores convolutions are faster with the channels last.
-        self.network_ = nn.Sequential(*parts).to(self.device, memory_format=torch.channels_last)
+        drop = self.dropout
+        return nn.Sequential(network, nn.Dropout(drop), layers[0], nn.ReLU(), nn.Dropout(drop), layers[1])
 
     def _features(self, clips: Clips, count: int) -> Tensor:
         """Return the features (n, hidden) of all clips, before the last ReLU; ``count`` as in ``embed_views``."""
@@ -250,8 +244,9 @@ class DeepCluster(ClusterMixin, BaseEstimator):
         """Cluster the final features into ``k`` and keep what ``predict`` needs."""
         self.network_.eval()
         features = self._features(clips, self.encoder_views_)
-        self.whitening_ = self._whitening(features, min(self.pca, DIMS_PER_CLUSTER * self.k))
-        x = preprocess(features, *self.whitening_)
+        whitening = self._whitening(features, min(self.pca, DIMS_PER_CLUSTER * self.k))
+        self.mean_features_, self.axes_ = whitening
+        x = preprocess(features, *whitening)
         labels, centres, _ = kmeans(x, self.k, restarts=self.n_init, iterations=100)
         # In the order of the labels; a centre without points is left out.
         first = np.unique(by_appearance(labels.cpu().numpy()), return_index=True)[1]
@@ -260,36 +255,12 @@ class DeepCluster(ClusterMixin, BaseEstimator):
 
     def _nearest(self, features: Tensor) -> np.ndarray:
         """Return the nearest centre (n,) int32 of features (n, hidden)."""
-        x = preprocess(features, *self.whitening_)
+        x = preprocess(features, self.mean_features_, self.axes_)
         return torch.cdist(x, self.centres_).argmin(1).cpu().numpy().astype(np.int32)
 
-    def predict(
-        self, X: Any, *, frames: np.ndarray | None = None, front_end: dict[str, Any] | None = None
-    ) -> np.ndarray:
-        """Return the cluster (n,) int32 of log-mels (n, f, t): the nearest of ``centres_``; errors as of ``alike``."""
-        check_is_fitted(self, "centres_")
-        return self._nearest(self._features(alike(self, X, frames, front_end), self.encoder_views_))
-
-    def save(self, folder: Path) -> None:
-        """Write ``config.json`` and ``model.safetensors``, all that ``load`` and ``predict`` need."""
-        check_is_fitted(self, "centres_")
-        mean, projection = self.whitening_
-        tensors = {"mean": mean, "projection": projection, "centres": self.centres_}
-        more = {"architecture": self.architecture_, "encoder_views": self.encoder_views_}
-        saving.save(folder, self, tensors | self.network_.state_dict(prefix="network."), **more)
-
-    @classmethod
-    def load(cls, folder: Path, device: str = "cpu") -> "DeepCluster":
-        """Return a saved model, ready for ``predict``."""
-        model, tensors, more = saving.load(folder, cls, device)
-        model.whitening_, model.centres_ = (tensors.pop("mean"), tensors.pop("projection")), tensors.pop("centres")
-        model.architecture_, model.bands_ = more["architecture"], more["architecture"][2]
-        model.encoder_views_ = more["encoder_views"]
-        with seeded(0, device):  # the random weights are replaced
-            model._build()
-        model.network_.load_state_dict({name.removeprefix("network."): value for name, value in tensors.items()})
-        model.network_.eval()
-        return model
+    def _clusters(self, clips: Clips) -> np.ndarray:
+        """Return the nearest of ``centres_`` (n,) int32."""
+        return self._nearest(self._features(clips, self.encoder_views_))
 
 
 def _agreement(one: Tensor, other: Tensor) -> float:

@@ -12,28 +12,23 @@ import copy
 import math
 import warnings
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from sklearn.base import BaseEstimator, ClusterMixin
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from audioclust.devices import memory_hint, seeded
-from audioclust.methods._start import embedding_of, enough_clips, initialise
+from audioclust.methods._start import Method, embedding_of, enough_clips, initialise
 from audioclust.methods.spice.fixmatch import fixmatch
 from audioclust.methods.spice.reliable import balanced, reliable
 from audioclust.networks import backbones
 from audioclust.networks.heads import Heads, select
 from audioclust.networks.standardise import Standardise
 from audioclust.parameters import Count, Natural, Positive, Probability, Share, Unit, validate
-from audioclust.pretext._encoder import alike
 from audioclust.pretext.moco import MoCo
-from audioclust.training import saving
 from audioclust.training.loop import Epoch, Run, batches, epochs
 from audioclust.training.monitors import progress
 from audioclust.views.augment import Augment
@@ -103,7 +98,7 @@ class Network(nn.Module):
 
 
 @dataclass(repr=False, eq=False)
-class SPICE(ClusterMixin, BaseEstimator):
+class SPICE(Method):
     """SPICE on log-mels, initialised from an encoder trained without labels; the official defaults."""
 
     k: Annotated[int, Field(ge=2)]  # clusters
@@ -139,8 +134,6 @@ class SPICE(ClusterMixin, BaseEstimator):
     augment: Augment | None = None  # makes the views; None: the encoder's
     device: str = "cpu"  # or "cuda"
     random_state: int = 0  # seeds everything
-
-    input = "logmel"
 
     def fit(
         self,
@@ -191,39 +184,15 @@ class SPICE(ClusterMixin, BaseEstimator):
         self.labels_ = self.proba_.argmax(1).astype(np.int32)
         return self
 
-    def predict(
-        self, X: Any, *, frames: np.ndarray | None = None, front_end: dict[str, Any] | None = None
-    ) -> np.ndarray:
-        """Return the clusters (n,) int32 of log-mels (n, f, t); arguments and errors as of ``alike``."""
-        check_is_fitted(self, "network_")
-        clips = alike(self, X, frames, front_end)
-        return self._assign(self.network_, clips, self.encoder_views_)[1].argmax(1).cpu().numpy().astype(np.int32)
-
-    def save(self, folder: Path) -> None:
-        """Write ``config.json`` and ``model.safetensors``, all that ``load`` and ``predict`` need."""
-        check_is_fitted(self, "network_")
-        more = {"architecture": self.architecture_, "encoder_views": self.encoder_views_}
-        saving.save(folder, self, self.network_.state_dict(), **more)
-
-    @classmethod
-    def load(cls, folder: Path, device: str = "cpu") -> "SPICE":
-        """Return a saved model, ready for ``predict``."""
-        model, tensors, more = saving.load(folder, cls, device)
-        model.architecture_, model.bands_ = more["architecture"], more["architecture"][2]
-        model.encoder_views_ = more["encoder_views"]
-        with seeded(0, device):  # the random weights are replaced
-            network = model._build()
-        network.load_state_dict(tensors)
-        model.network_ = network.eval()
-        return model
-
     def _build(self) -> Network:
         """Return the encoder's network and a head, with new random weights."""
         backbone = backbones.build(*self.architecture_)
         d = backbone.d
-        network = Network(nn.Sequential(backbone, Standardise(d)), Heads(1, d, d, self.k))
-        # In the memory format of a pretext's network: the last bits depend on it.
-        return network.to(self.device, memory_format=torch.channels_last)
+        return Network(nn.Sequential(backbone, Standardise(d)), Heads(1, d, d, self.k))
+
+    def _clusters(self, clips: Clips) -> np.ndarray:
+        """Return the most probable clusters (n,) int32."""
+        return self._assign(self.network_, clips, self.encoder_views_)[1].argmax(1).cpu().numpy().astype(np.int32)
 
     def _assign(self, network: Network, clips: Clips, views: int) -> tuple[Tensor, Tensor]:
         """Return embeddings (n, d) and probabilities (n, k) of the clips, see ``embed_views``."""
@@ -286,7 +255,7 @@ class SPICE(ClusterMixin, BaseEstimator):
         """Train a network on reliable labels by FixMatch and return the average of its weights."""
         labelled = {**self._reliable(*self._assign(network, clips, self.encoder_views_)), "before": {}}
         if self.joint_start == "fresh":
-            network = self._build()
+            network = self._fresh()
         network.requires_grad_(True)
         average = copy.deepcopy(network).requires_grad_(False)
         for epoch in fixmatch(
