@@ -31,6 +31,26 @@ def test_few_long_tasks_leave_no_core_idle(tasks, cores, processes, monkeypatch)
     assert parallel.side_by_side(tasks) == processes
 
 
+STATE = "imported"  # what a worker finds that imported this module by itself
+
+
+def state(_: int) -> tuple[str, int]:
+    time.sleep(0.1)  # long enough for the other worker to take a task
+    return STATE, os.getpid()
+
+
+@pytest.mark.parametrize(("threads", "other", "expected"), [(1, 0, "set"), (2, 0, "imported"), (1, 1, "imported")])
+def test_workers_are_forked_where_neither_they_nor_their_parent_have_other_threads(threads, other, expected):
+    code = (
+        f"import sys, threading, time; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_parallel as t; "
+        f"t.STATE = 'set'; {other} and threading.Thread(target=time.sleep, args=(30,), daemon=True).start(); "
+        f"found = list(t.parallel.run(t.state, [(i,) for i in range(6)], workers=2, threads={threads}, name='x')); "
+        "print({state for state, _ in found}, len({pid for _, pid in found}), t.os.getpid() in dict(found).values())"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said == f"{ {expected} } 2 False\n"
+
+
 def wait(folder: Path) -> None:
     (folder / str(os.getpid())).touch()
     time.sleep(60)

@@ -1,10 +1,12 @@
-"""Everything that runs side by side goes through here: processes of joblib's, the results in the order of the tasks."""
+"""Everything that runs side by side goes through here: processes, their results in the order of the tasks."""
 
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 import joblib
@@ -26,18 +28,19 @@ def run(
         name: of the progress bar; "" for none, where the tasks draw their own.
     """
     pause = 0.1 if sys.stderr.isatty() else 10  # a log file needs no line per task
-    results = _results(function, tasks, workers, threads)
+    # Before the progress bar, which has a thread of its own: forks are for processes of one thread.
+    results = _results(function, tasks, joblib.cpu_count() if workers == -1 else workers, threads)
     yield from tqdm(results, total=len(tasks), desc=name, unit="shard", mininterval=pause, disable=not name)
 
 
 def _results(function: Callable, tasks: Sequence[tuple], workers: int, threads: int) -> Iterator[Any]:
-    if workers == 1 or len(tasks) == 1:
-        for task in tasks:
-            yield function(*task)
-        return
+    if min(workers, len(tasks)) <= 1:
+        return (function(*task) for task in tasks)
+    if threads == 1 and _may_fork():
+        return _forked(function, tasks, min(workers, len(tasks)))
     guarded = joblib.delayed(_guarded)
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator", inner_max_num_threads=threads)
-    yield from parallel(guarded(os.getpid(), function, task) for task in tasks)
+    return parallel(guarded(os.getpid(), function, task) for task in tasks)
 
 
 def side_by_side(tasks: int) -> int:
@@ -47,6 +50,41 @@ def side_by_side(tasks: int) -> int:
     """
     waves = -(-tasks // (OVER * joblib.cpu_count()))
     return max(1, -(-tasks // max(waves, 1)))
+
+
+# Forked workers have imported what this process has: torch and scikit-learn take seconds of each worker otherwise.
+
+
+def _may_fork() -> bool:
+    """Tell whether workers of one thread can be forked: no lock may be held by a thread that they will not have."""
+    torch = sys.modules.get("torch")
+    cuda = torch is not None and torch.cuda.is_initialized()  # its contexts do not outlive a fork
+    return sys.platform == "linux" and threading.active_count() == 1 and not cuda
+
+
+_tasks: Sequence[tuple] = ()  # of a forked worker, which inherits them: nothing is pickled, memory maps are shared
+
+
+def _forked(function: Callable, tasks: Sequence[tuple], workers: int) -> Iterator[Any]:
+    global _tasks
+    _tasks = tasks
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("fork"))
+    waiting = [pool.submit(_inherited, os.getpid(), function, position) for position in range(len(tasks))]
+    _tasks = ()
+    return _collected(pool, waiting)
+
+
+def _collected(pool: ProcessPoolExecutor, waiting: list) -> Iterator[Any]:
+    try:
+        waiting.reverse()
+        while waiting:
+            yield waiting.pop().result()  # and forgotten, so that results do not pile up
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _inherited(parent: int, function: Callable, position: int) -> Any:
+    return _guarded(parent, function, _tasks[position])
 
 
 def _guarded(parent: int, function: Callable, task: tuple) -> Any:
