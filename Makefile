@@ -11,7 +11,7 @@ repro: $(BIN)/.installed
 
 # A file's tests share what they set up, so they stay in one process.
 test: $(BIN)/.installed
-	pytest -n auto --dist loadfile
+	pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # What `dvc repro` would run: an edit of the code shows after stage check has looked at it.
 status: $(BIN)/.installed

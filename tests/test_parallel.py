@@ -31,6 +31,13 @@ def test_few_long_tasks_leave_no_core_idle(tasks, cores, processes, monkeypatch)
     assert parallel.side_by_side(tasks) == processes
 
 
+def test_workers_are_where_their_parent_is(tmp_path, monkeypatch):
+    for name in ("one", "two"):  # the second time they are those of the first
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert set(parallel.run(Path.cwd, [()] * 4, workers=2)) == {tmp_path / name}
+
+
 STATE = "imported"  # what a worker finds that imported this module by itself
 
 

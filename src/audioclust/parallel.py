@@ -38,9 +38,9 @@ def _results(function: Callable, tasks: Sequence[tuple], workers: int, threads: 
         return (function(*task) for task in tasks)
     if threads == 1 and _may_fork():
         return _forked(function, tasks, min(workers, len(tasks)))
-    guarded = joblib.delayed(_guarded)
+    task_here = joblib.delayed(_here)
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator", inner_max_num_threads=threads)
-    return parallel(guarded(os.getpid(), function, task) for task in tasks)
+    return parallel(task_here(os.getcwd(), os.getpid(), function, task) for task in tasks)
 
 
 def side_by_side(tasks: int) -> int:
@@ -85,6 +85,11 @@ def _collected(pool: ProcessPoolExecutor, waiting: list) -> Iterator[Any]:
 
 def _inherited(parent: int, function: Callable, position: int) -> Any:
     return _guarded(parent, function, _tasks[position])
+
+
+def _here(folder: str, parent: int, function: Callable, task: tuple) -> Any:
+    os.chdir(folder)  # a worker may be older than the working folder
+    return _guarded(parent, function, task)
 
 
 def _guarded(parent: int, function: Callable, task: tuple) -> Any:

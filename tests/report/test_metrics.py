@@ -77,7 +77,7 @@ def test_noise_is_not_a_cluster_found_but_may_match_a_class():
 @pytest.mark.parametrize("clusters", [np.zeros(3, int), np.zeros(0, int), np.array(["0", "1"]), np.array([0.0, 1.0])])
 def test_clusters_that_do_not_fit_are_refused(clusters):
     labels = np.array(["a", "b"])[: len(clusters)]
-    with pytest.raises(ValueError, match=r"a clip|be integers"):
+    with pytest.raises(ValueError, match=r"per clip|be integers"):
         metrics.score(labels, clusters)
 
 

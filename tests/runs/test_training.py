@@ -1,5 +1,7 @@
 """Training stages: one model per seed, side by side or not; killed at any point they resume to the same bytes."""
 
+import contextlib
+import importlib
 import json
 import os
 import shutil
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -54,24 +57,23 @@ def work(tmp_path):
     (tmp_path / "data/truth/k").mkdir(parents=True)
     for method in ("spice", "temi"):
         (tmp_path / f"data/truth/k/{method}.json").write_text(json.dumps({method: K}))
-    finish(start(tmp_path, "check"))
+    run(tmp_path, "check")
     return tmp_path
 
 
-def start(work: Path, *stage: str) -> subprocess.Popen:
-    environment = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"}
-    script = str(ROOT / "stages" / f"{stage[0]}.py")
-    return subprocess.Popen([sys.executable, script, *stage[1:]], cwd=work, env=environment, stderr=subprocess.PIPE)
-
-
-def finish(process: subprocess.Popen) -> None:
-    said = process.communicate(timeout=300)[1].decode()
-    assert process.returncode == 0, said
+def run(work: Path, *stage: str) -> None:
+    """Run a stage in this process: importing torch and scikit-learn again takes longer than the stage."""
+    before = torch.get_num_threads()
+    with contextlib.chdir(work), mock.patch.object(sys, "argv", [f"stages/{stage[0]}.py", *stage[1:]]):
+        importlib.import_module(stage[0]).main()
+    torch.set_num_threads(before)
 
 
 def killed_on_the_way(work: Path, *stage: str) -> None:
     """Start a stage and kill it as soon as it has written a checkpoint."""
-    process = start(work, *stage)
+    environment = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"}
+    script = str(ROOT / "stages" / f"{stage[0]}.py")
+    process = subprocess.Popen([sys.executable, script, *stage[1:]], cwd=work, env=environment)
     folder = work / ".scratch" / stage[0] / stage[1]
     for _ in range(3000):
         if list(folder.glob("*/seed-*/*.ckpt")):
@@ -96,14 +98,14 @@ def test_stages_that_were_killed_end_in_the_same_bytes(work):
     """One pretext, one method on log-mels and one on embeddings."""
     stages = [("pretext", "simclr"), ("deep", "spice", "simclr"), ("deep", "temi", "simclr")]
     for stage in stages:
-        finish(start(work, *stage))
+        run(work, *stage)
     whole = outputs(work)
     assert not (work / ".scratch/pretext").joinpath("simclr").exists()
     for folder in ("data/embeddings", "data/labels", "data/models", "plots"):
         shutil.rmtree(work / folder)
     for stage in stages:
         killed_on_the_way(work, *stage)
-        finish(start(work, *stage))
+        run(work, *stage)
     assert outputs(work) == whole
 
     assert np.load(work / "data/embeddings/simclr/embedding.npy").shape == (2, N, 16)
@@ -118,7 +120,7 @@ def test_seeds_side_by_side_give_the_bytes_of_one_after_the_other(work):
     for workers in (1, 2):
         change(work, train=SECTIONS["train"] | {"workers": workers})
         for stage in (("pretext", "simclr"), ("deep", "spice", "simclr")):
-            finish(start(work, *stage))
+            run(work, *stage)
         found.append(outputs(work))
     assert found[0] == found[1]
 

@@ -287,10 +287,10 @@ def test_other_labels_decode_embed_and_train_nothing_again(project):
 
 
 def test_the_third_of_two_values_comes_from_the_run_cache(project):
-    for k in (2, 4):
-        project.params(**section(project, "spice", k=k))
-        assert project.ran() == {"check", "label", "deep@spice", "evaluate"}
+    """3 is what the project was reproduced with."""
     project.params(**section(project, "spice", k=2))
+    assert project.ran() == {"check", "label", "deep@spice", "evaluate"}
+    project.params(**section(project, "spice", k=3))
     said = project("dvc", "repro")
     cached = {line.split("'")[1] for line in said.splitlines() if "is cached" in line}
     assert cached == {"check", "label", "deep@spice", "evaluate"} and "Running stage" not in said
@@ -316,30 +316,30 @@ def test_a_k_that_does_not_fit_the_clips_stops_before_any_training(project):
 
 
 def test_exp_run_show_and_queue_run_the_code_that_they_record(project):
-    project("dvc", "exp", "run", "-q", "-n", "three", "-S", "kmeans.n_init=3", "-S", "evaluate.sample=40")
+    project("dvc", "exp", "run", "-q", "-n", "forty", "-S", "evaluate.sample=40")
     project.back()
-    project("dvc", "exp", "run", "-q", "--queue", "-S", "kmeans.n_init=4,5")
-    project.edit("src/audioclust/runs/grid.py", "raise RuntimeError('edited after queueing')")
+    project("dvc", "exp", "run", "-q", "--queue", "-S", "evaluate.sample=50")
+    project.edit("src/audioclust/runs/evaluate.py", "raise RuntimeError('edited after queueing')")
     project("dvc", "queue", "start", "-j", "1")
     _wait_for_queue(project)
     project.back()
     shown = json.loads(project("dvc", "exp", "show", "--json"))
     runs = [exp for rev in shown for exp in (rev.get("experiments") or [])]
-    values = {exp["revs"][0]["data"]["params"]["params.yaml"]["data"]["kmeans"]["n_init"] for exp in runs}
-    assert {3, 4, 5} <= values
+    values = {exp["revs"][0]["data"]["params"]["params.yaml"]["data"]["evaluate"]["sample"] for exp in runs}
+    assert {40, 50} <= values
 
 
 def _wait_for_queue(project: Project) -> None:
-    """Wait for two tasks. DVC's worker may die of a message of `queue status` that is half written; it goes on anew."""
-    for _ in range(60):
+    """Wait for the task. DVC's worker may die of a message of `queue status` that is half written; it goes on anew."""
+    for _ in range(150):
         status = project("dvc", "queue", "status")
         if "Failed" in status:
             raise AssertionError(status)
-        if status.count("Success") >= 2:
+        if "Success" in status:
             return
         if "Queued" in status and "0 active, 0 idle" in status:
             project("dvc", "queue", "start", "-j", "1")
-        time.sleep(5)
+        time.sleep(2)
     raise AssertionError("the queue did not finish:\n" + status)
 
 

@@ -1,0 +1,15 @@
+"""How the suite is spread over the cores."""
+
+import os
+
+LONGEST = "stages/test_pipeline.py"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than cores: some tests wait, for DVC's queue or for a process to be killed."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items):
+    """The file that takes longest starts first, so that no core waits for it at the end."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
