@@ -2,7 +2,7 @@
 
 import os
 
-LONGEST = "stages/test_pipeline.py"
+LONGEST = ("stages/test_pipeline.py", "stages/test_experiments.py")
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -11,5 +11,5 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items):
-    """The file that takes longest starts first, so that no core waits for it at the end."""
+    """The files that take longest start first, so that no core waits for one of them at the end."""
     items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
