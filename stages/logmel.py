@@ -1,7 +1,6 @@
 """Clips to log-mels and their statistics. Run by ``dvc repro logmel`` as ``python stages/logmel.py``."""
 
 import json
-from dataclasses import asdict
 
 import numpy as np
 
@@ -15,14 +14,11 @@ from paths import CLIPS, COSTS, LOGMEL
 
 def main() -> None:
     front_end = FrontEnd(**Params().section("logmel", FrontEnd))
-    form = json.loads((CLIPS / "format.json").read_text(encoding="utf-8"))
+    rate = json.loads((CLIPS / "format.json").read_text(encoding="utf-8"))["sample_rate"]
     audio = np.load(CLIPS / "audio.npy", mmap_mode="r")
     LOGMEL.mkdir(parents=True, exist_ok=True)
     with costs.measured() as cost:
-        stats = compute(audio, form["sample_rate"], LOGMEL / "logmel.npy", front_end)
-    clip_seconds = form["samples"] / form["sample_rate"]
-    stats |= front_end.axes() | {"front_end": asdict(front_end) | {"clip_seconds": clip_seconds}}
-    (LOGMEL / "stats.json").write_text(json.dumps(stats, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        compute(audio, rate, LOGMEL / "logmel.npy", front_end, durations=np.load(CLIPS / "durations.npy"))
     costs.write(COSTS, "logmel", [cost])
 
 

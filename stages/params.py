@@ -4,12 +4,13 @@ A parameter is declared once, as a field of that class (``audioclust/parameters.
 section into keyword arguments, or stops with every mistake at once: file, key, rule, value, nearest name.
 """
 
+import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import Field
@@ -25,6 +26,7 @@ LISTS = {
     "clusterers": Annotated[list[str], Field(min_length=1)],
     "seeds": Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1)],
 }
+BOOLEAN = "tag:yaml.org,2002:bool"
 METHODS = "methods"  # the mapping from a method to the encoder that it starts from, or null
 # What a list (or the mapping) names -> the room of audioclust where its items are.
 ITEMS = {
@@ -45,6 +47,18 @@ STAGE_SECTIONS = {
     "baseline": ("runs.baseline.Baseline",),
     "evaluate": ("runs.evaluate.Evaluate",),
 }
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's booleans, true and false, as DVC reads and writes the file: yes, no, on and off are words."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != BOOLEAN]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(BOOLEAN, re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 class ParamsError(ValueError):
@@ -157,9 +171,11 @@ def part(section: dict[str, Any], kind: type) -> dict[str, Any]:
 
 
 def declared(*kinds: type) -> dict[str, Any]:
-    """Return name -> annotated type of all parameters; in every section ``k: auto`` is the number of classes."""
+    """Return name -> annotated type of all parameters; every ``k`` is 2 or more, or auto: the number of classes."""
     known = {name: kind for each in kinds for name, kind in types(each).items()}
-    return {name: kind | Literal["auto"] if name == "k" else kind for name, kind in known.items()}
+    # A class fits one cluster too, but a run of it would say nothing.
+    several = Field(ge=2)
+    return {name: Annotated[kind, several] | Literal["auto"] if name == "k" else kind for name, kind in known.items()}
 
 
 def _kind(name: str) -> type:
@@ -201,7 +217,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ParamsError(f"{path}: no such file; run from the folder that holds dvc.yaml and params.yaml")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except yaml.YAMLError as error:
         raise ParamsError(f"{path}: not readable as YAML: {error}") from error
     if not isinstance(content, dict):

@@ -19,8 +19,12 @@ def main() -> None:
     dataset = kind(**params.section(source.dataset, kind))
     with costs.measured() as cost:
         recordings = source.recordings(dataset)
-        Prepare(**part(data, Prepare)).run(recordings, Path(source.root), CLIPS, scratch=SCRATCH / "prepare")
+        for sentence in recordings.attrs.get("said", ()):
+            print(sentence)
+        Label(**part(data, Label)).choose(recordings)  # which refuses what cannot be scored, before any work
+        said = Prepare(**part(data, Prepare)).run(recordings, Path(source.root), CLIPS, scratch=SCRATCH / "prepare")
     costs.write(COSTS, "prepare", [cost])
+    print(said)
 
 
 if __name__ == "__main__":

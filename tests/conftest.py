@@ -2,6 +2,9 @@
 
 import os
 
+# The suite's processes share the cores: threads of their own would wait for each other, at 100 % of the CPU.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 LONGEST = ("stages/test_pipeline.py", "stages/test_experiments.py")
 
 

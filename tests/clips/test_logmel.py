@@ -1,14 +1,17 @@
 """The log-mel front end against the three that BYOL-A was published with, and its run over all clips."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from audioclust.clips.logmel import FrontEnd, LogMel
+from audioclust.clips.logmel import EPS, FrontEnd, LogMel
 from audioclust.parameters import types
 from audioclust.runs.logmel import SHARD, compute
+from audioclust.views.clips import signal_frames
 
 # Half a second of 16 kHz noise and tones with the log-mels of torchaudio's default, nnAudio 0.3.4 and librosa 0.9,
 # settings of nttcslab/byol-a (1024/160, 64 bands, 60-7800 Hz); only frames that do not see the cut end.
@@ -102,8 +105,52 @@ def test_file_holds_every_clip_and_its_statistics(clips, tmp_path):
     assert found.dtype == np.float16
     np.testing.assert_allclose(found, expected, atol=5e-3)
     whole = found.astype(np.float64)
-    assert stats == pytest.approx({"mean": whole.mean(), "std": whole.std()}, abs=1e-6)
-    assert [p.name for p in tmp_path.iterdir()] == ["logmel.npy"]
+    assert (stats["mean"], stats["std"]) == pytest.approx((whole.mean(), whole.std()), abs=1e-6)
+    assert stats["front_end"] == asdict(FrontEnd()) | {"clip_seconds": 0.1} and stats["hop_seconds"] == 0.01
+    assert json.loads((tmp_path / "stats.json").read_text()) == stats
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["logmel.npy", "stats.json"]
+
+
+def padded(clips, samples, whole, path, **settings):
+    """Return the log-mels and their statistics of clips (n, at least samples), cut there and padded to ``whole``."""
+    audio = np.zeros((len(clips), whole), np.int16)
+    for row, clip, n in zip(audio, clips, samples, strict=True):
+        row[:n] = clip[:n]
+    rate = settings.pop("rate", 16000)
+    stats = compute(audio, rate, path, FrontEnd(**settings), durations=np.array(samples) / rate, workers=1)
+    return np.load(path), stats
+
+
+@pytest.mark.parametrize("samples", [1280, 1281, 1300, 1439, 700, 513, 512, 300, 20])
+@pytest.mark.parametrize("settings", [{}, {"rate": 8000}, {"hop": 600}], ids=str)
+def test_a_log_mel_does_not_depend_on_the_padding(clips, samples, settings, tmp_path):
+    short, stats = padded(clips[:3], [samples] * 3, 1800, tmp_path / "short.npy", **settings)
+    long, same = padded(clips[:3], [samples] * 3, 4800, tmp_path / "long.npy", **settings)
+    frames = signal_frames([samples / settings.get("rate", 16000)], stats["hop_seconds"], short.shape[2])[0]
+    np.testing.assert_array_equal(short[..., :frames], long[..., :frames])
+    assert np.unique(long[..., frames:]) == np.float16(np.log(EPS))
+    assert (long[..., :frames].max(1) > np.float16(np.log(EPS)) + 1).all()  # no frame of the signal is of its padding
+    assert (stats["mean"], stats["std"]) == (same["mean"], same["std"])
+
+
+@pytest.mark.parametrize("samples", [1600, 1567, 1280, 800, 513])
+def test_a_padded_clip_is_as_one_that_ends_there(clips, samples, tmp_path):
+    short, _ = padded(clips[:3], [samples] * 3, samples, tmp_path / "short.npy")
+    long, _ = padded(clips[:3], [samples] * 3, 4800, tmp_path / "long.npy")
+    np.testing.assert_allclose(short, long[..., : short.shape[2]], atol=0.01)  # one float16 step
+
+
+def test_a_clip_of_one_sample(clips, tmp_path):
+    mels, _ = padded(clips[:3], [1] * 3, 4800, tmp_path / "logmel.npy", rate=48000)
+    assert np.isfinite(mels).all()
+
+
+def test_statistics_are_those_of_the_signal(clips, tmp_path):
+    samples = np.where(np.arange(len(clips)) % 3, 1600, 1000)
+    mels, stats = padded(clips, samples, 1600, tmp_path / "logmel.npy")
+    frames = signal_frames(samples / 16000, 0.01, mels.shape[2])
+    signal = np.concatenate([row[:, :n].ravel() for row, n in zip(mels, frames, strict=True)]).astype(np.float64)
+    assert (stats["mean"], stats["std"]) == pytest.approx((signal.mean(), signal.std()), abs=1e-6)
 
 
 def test_bytes_do_not_depend_on_the_number_of_workers(clips, tmp_path):

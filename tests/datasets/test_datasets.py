@@ -9,10 +9,9 @@ import soundfile
 from datasets_fixture import LAYOUTS, SCENES, clip, write
 
 from audioclust import registry
-from audioclust.datasets import dcase2018_task5, folder, librispeech, speech_commands
+from audioclust.datasets import dcase2018_task5, librispeech, speech_commands
 from audioclust.datasets.dcase2018_task5 import DCASE2018Task5
 from audioclust.datasets.esc50 import ESC50
-from audioclust.datasets.folder import Folder
 from audioclust.datasets.fsdd import FSDD
 from audioclust.datasets.librispeech import LibriSpeech
 from audioclust.datasets.speech_commands import SpeechCommands
@@ -204,78 +203,6 @@ def test_dcase_asks_for_the_room_of_what_is_left(tmp_path, monkeypatch):
         (tmp_path / f"DCASE2018-task5-dev.{part}.zip.done").write_text("DCASE2018-task5-dev")
     DCASE2018Task5().download(tmp_path)
     assert 93e9 < asked[0] < 96e9 and asked[1] == 0
-
-
-def test_folder_labels_by_subfolder_table_or_not_at_all(tmp_path):
-    LAYOUTS["folder"](tmp_path)
-    table = Folder().recordings(tmp_path)
-    assert dict(zip(table["path"], table["label"], strict=True)) == {
-        "cat/a.wav": "cat", "cat/deep/b.FLAC": "cat", "dog/c.wav": "dog"
-    }  # fmt: skip
-    assert set(Folder(labels="none").recordings(tmp_path)["label"]) == {""}
-    write(tmp_path / "labels.csv", ["path,label,group", "./dog/c.wav, bark,x"])
-    assert Folder().recordings(tmp_path).to_dict("records") == [{"path": "dog/c.wav", "group": "x", "label": "bark"}]
-    assert len(Folder(labels="subfolders").recordings(tmp_path)) == 3
-
-
-def test_folder_beside_subfolders_and_in_a_single_one(tmp_path):
-    clip(tmp_path / "one/a.wav")
-    assert list(Folder().recordings(tmp_path)["label"]) == [""], "a single subfolder tells nothing"
-    assert list(Folder(labels="subfolders").recordings(tmp_path)["label"]) == ["one"]
-    clip(tmp_path / "two/b.wav")
-    clip(tmp_path / "stray.wav")
-    assert list(Folder().recordings(tmp_path)["label"]) == ["one", "", "two"]
-
-
-def test_folder_without_subfolders_to_label_by(tmp_path):
-    clip(tmp_path / "a.wav")
-    assert list(Folder().recordings(tmp_path)["label"]) == [""]
-    with pytest.raises(ValueError, match="none in a subfolder"):
-        Folder(labels="subfolders").recordings(tmp_path)
-
-
-def test_folder_finds_every_ending_in_any_case(tmp_path):
-    for ending in folder.ENDINGS:
-        write(tmp_path / f"low{ending}", [])
-        write(tmp_path / f"UP{ending.upper()}", [])
-    assert len(Folder().recordings(tmp_path)) == 2 * len(folder.ENDINGS)
-
-
-@pytest.mark.parametrize(
-    ("lines", "error", "message"),
-    [
-        (["path,lable", "a.wav,x"], ValueError, r"'label' is missing.*path,lable"),
-        (["file;label", "a.wav;x"], ValueError, r"'path' is missing"),
-        (["path,label", "a.wav,x", "./a.wav,y"], ValueError, r"'a.wav' twice"),
-        (["path,label", "b.wav,x", "c.wav,x", "a.wav,x"], FileNotFoundError, r"2 of 3 files.*'b.wav'"),
-        (["path,label", "../a.wav,x"], ValueError, r"'\.\./a.wav' must be relative"),
-        (["path,label", "/a.wav,x"], ValueError, r"'/a.wav' must be relative"),
-        (["path,label", ",x"], ValueError, r"must be relative"),
-        (["path,label"], FileNotFoundError, r"lists no recordings"),
-        ([], ValueError, r"not readable"),
-    ],
-)
-def test_a_wrong_table_is_explained(tmp_path, lines, error, message):
-    clip(tmp_path / "a.wav")
-    write(tmp_path / "labels.csv", lines)
-    with pytest.raises(error, match=message) as caught:
-        Folder().recordings(tmp_path)
-    assert "labels.csv" in str(caught.value)
-
-
-def test_a_table_that_is_named_must_be_there(tmp_path):
-    clip(tmp_path / "a.wav")
-    with pytest.raises(FileNotFoundError, match=r"truth\.csv"):
-        Folder(csv="truth.csv").recordings(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"labels\.csv"):
-        Folder(labels="csv").recordings(tmp_path)
-
-
-def test_a_table_out_of_a_spreadsheet(tmp_path):
-    clip(tmp_path / "ä.wav")
-    (tmp_path / "truth.csv").write_bytes("\ufeffpath,label\r\nä.wav,NA\r\n".encode())
-    table = Folder(csv="truth.csv").recordings(tmp_path)
-    assert table.to_dict("records") == [{"path": "ä.wav", "group": "", "label": "NA"}]
 
 
 @REAL

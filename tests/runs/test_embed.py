@@ -2,20 +2,29 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import normalized_mutual_info_score
 
+from audioclust import registry
+from audioclust.clips.logmel import FrontEnd
+from audioclust.clusterers.kmeans import KMeans
 from audioclust.runs.embed import Embed
+from audioclust.runs.logmel import compute
+from audioclust.views.clips import signal_frames
+
+FULL = np.full(150, 0.31)  # seconds of signal: 32 frames
+SHORT = 0.01 * np.random.default_rng(1).integers(12, 32, 150)
 
 
 @pytest.fixture
 def source(tmp_path):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "logmel.npy", rng.normal(-9, 4, (150, 64, 32)).astype(np.float16))
-    np.save(tmp_path / "audio.npy", rng.integers(-9000, 9000, (150, 4000)).astype(np.int16))
+    np.save(tmp_path / "audio.npy", rng.integers(-9000, 9000, (150, 4960)).astype(np.int16))
+    (tmp_path / "stats.json").write_text('{"hop_seconds": 0.01}')
     return {"logmel": tmp_path / "logmel.npy", "waveform": tmp_path / "audio.npy"}
 
 
-def run(source, out, name="logmel_stats", section=None, **settings):
-    durations = np.full(150, 0.25)
+def run(source, out, name="logmel_stats", section=None, durations=FULL, **settings):
     Embed(**{"workers": 1, **settings}).run(name, section or {}, source, 16000, (-9.0, 4.0), durations, out)
     return np.load(out)
 
@@ -29,9 +38,56 @@ def test_statistics_of_every_band(source, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["logmel_stats", "byol_a_random"])
-def test_bytes_do_not_depend_on_the_number_of_workers(source, tmp_path, name):
-    run(source, tmp_path / "one.npy", name)
-    run(source, tmp_path / "two.npy", name, workers=2)
+def test_each_clip_is_embedded_without_its_padding(source, tmp_path, name):
+    x = np.load(source["logmel"]).astype(np.float32)
+    encoder = registry.get("encoders", name)(random_state=0)
+    encoder.prepare()
+    encoder.normalise_with(-9.0, 4.0)
+    frames = signal_frames(SHORT, 0.01, 32)
+    found = run(source, tmp_path / "e.npy", name, durations=SHORT)
+    for i in range(0, 150, 7):
+        np.testing.assert_allclose(found[i], encoder(x[[i], :, : frames[i]])[0], rtol=1e-5, atol=1e-5)
+
+
+def bursts(kind, samples, rng):
+    """Noise whose power lies in a low or a high band, of one loudness, as int16."""
+    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    low, high = ((300, 900), (2000, 2600))[kind]
+    hertz = np.fft.rfftfreq(samples, 1 / 16000)
+    spectrum[(hertz < low) | (hertz > high)] *= 0.05
+    x = np.fft.irfft(spectrum, samples)
+    return np.rint(0.2 * 32768 * x / x.std()).clip(-32768, 32767).astype(np.int16)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.8, 0.95, 0.9537])
+@pytest.mark.parametrize("name", ["logmel_stats", "byol_a_random"])
+def test_clusters_are_of_sounds_not_of_lengths(tmp_path, name, seconds):
+    """Two sounds, each with signal of two lengths."""
+    rng = np.random.default_rng(5)
+    sound, long = np.arange(24) % 2, np.arange(24) // 2 % 2
+    durations = np.where(long, 1.0, seconds)
+    audio = np.zeros((24, 16000), np.int16)
+    for row, kind, duration in zip(audio, sound, durations, strict=True):
+        n = round(duration * 16000)
+        row[:n] = bursts(kind, n, rng)
+    stats = compute(audio, 16000, tmp_path / "logmel.npy", FrontEnd(), durations=durations, workers=1)
+
+    def clusters(padding):
+        out = tmp_path / f"{padding}.npy"
+        Embed(workers=1).run(name, {"padding": padding}, {"logmel": tmp_path / "logmel.npy"}, 16000,
+                             (stats["mean"], stats["std"]), durations, out)  # fmt: skip
+        return KMeans(2).fit(np.load(out)).labels_
+
+    assert normalized_mutual_info_score(sound, clusters("ignore")) == pytest.approx(1)
+    if name == "logmel_stats" and seconds == 0.8:
+        assert normalized_mutual_info_score(long, clusters("pool")) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("durations", [FULL, SHORT], ids=["full", "short"])
+@pytest.mark.parametrize("name", ["logmel_stats", "byol_a_random"])
+def test_bytes_do_not_depend_on_the_number_of_workers(source, tmp_path, name, durations):
+    run(source, tmp_path / "one.npy", name, durations=durations)
+    run(source, tmp_path / "two.npy", name, durations=durations, workers=2)
     assert (tmp_path / "one.npy").read_bytes() == (tmp_path / "two.npy").read_bytes()
 
 

@@ -7,13 +7,13 @@ from audioclust.runs.label import Label, resolve
 
 CLIPS = pd.DataFrame(
     {"clip_id": ["a", "b"], "path": ["x", "y"], "start": 0.0, "duration": 1.0, "group": "g", "digit": ["1", "2"],
-     "speaker": ["s", "s"]}
+     "speaker": ["s", "t"]}
 )  # fmt: skip
 
 
 def test_the_first_labelling_or_the_one_that_is_named():
     assert Label().choose(CLIPS).tolist() == ["1", "2"]
-    assert Label("speaker").choose(CLIPS).tolist() == ["s", "s"]
+    assert Label("speaker").choose(CLIPS).tolist() == ["s", "t"]
     assert Label().choose(CLIPS[["clip_id", "path", "start", "duration", "group"]]).tolist() == ["", ""]
 
 
@@ -22,6 +22,17 @@ def test_an_unknown_labelling_is_named():
         Label("word").choose(CLIPS)
     with pytest.raises(ValueError, match="none, they are unlabelled"):
         Label("word").choose(CLIPS[["clip_id", "group"]])
+
+
+def test_a_single_class_is_refused_with_the_way_out():
+    one = CLIPS.assign(digit=["1", ""])
+    for label in ("auto", "digit"):
+        with pytest.raises(ValueError, match=rf"data\.label = '{label}': every label of 'digit' is '1'.* speaker, or"):
+            Label(label).choose(one)
+    assert Label("speaker").choose(one).tolist() == ["s", "t"]
+    with pytest.raises(ValueError, match=r"'s'.* to cluster without labels set .*folder\.labels to none"):
+        Label("speaker").choose(one.assign(speaker="s"))
+    assert Label().choose(CLIPS.assign(digit="")).tolist() == ["", ""], "unlabelled"
 
 
 def test_auto_is_the_number_of_classes():

@@ -60,7 +60,9 @@ def test_the_files_agree(tmp_path):
         ["b.wav", 0, 0.3, "y"],
     ]
     assert len(rejected) == 0
-    assert info == {"clips": 2, "recordings": 2, "rejected": 0} and list(info) == sorted(info)
+    assert list(info) == sorted(info) and {name: number for name, number in info.items() if number} == {
+        "clips": 2, "recordings": 2, "seconds": 0.8, "seconds_left_out": 0.4,
+    }  # fmt: skip
     form = json.loads((tmp_path / "out/format.json").read_text())
     assert form == {"samples": 8000, "sample_rate": 16000}
     np.testing.assert_array_equal(np.load(tmp_path / "out/durations.npy"), [0.5, 0.3])
@@ -208,7 +210,7 @@ def test_a_silent_stretch_of_a_long_recording_loses_only_its_clip(tmp_path):
 
 
 def test_damage_late_in_a_recording_takes_its_early_clips_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("audioclust.clips.audio.BLOCK", 4000)  # clips are written before the damage is met
+    monkeypatch.setattr("audioclust.clips.plain.BLOCK", 4000)  # clips are written before the damage is met
     write(tmp_path, "b.wav")
     x = np.random.default_rng(0).normal(0, 0.1, 24000)
     x[-1] = np.nan
@@ -222,24 +224,24 @@ def test_damage_late_in_a_recording_takes_its_early_clips_too(tmp_path, monkeypa
 
 @pytest.fixture
 def several(tmp_path, monkeypatch) -> pd.DataFrame:
-    """Seven recordings of two rates in shards of two, one of them damaged."""
-    monkeypatch.setattr(module, "SHARD", 2)
+    """Seven recordings of two rates, a task each, one of them damaged."""
+    monkeypatch.setattr(module, "TASK", 0)
     for i in range(6):
         write(tmp_path, f"{i}.wav", 0.4 + 0.2 * i, (16000, 44100)[i % 2], 1 + i % 3, seed=i)
     (tmp_path / "6.wav").write_text("no")
     return table(*(f"{i}.wav" for i in range(7)))
 
 
-def test_bytes_do_not_depend_on_workers_shards_or_the_order_given(tmp_path, several, monkeypatch):
+def test_bytes_do_not_depend_on_workers_tasks_or_the_order_given(tmp_path, several, monkeypatch):
     run(tmp_path, several, "one", long="split")
     run(tmp_path, several.iloc[::-1], "two", long="split", workers=2)
-    monkeypatch.setattr(module, "SHARD", 100)
+    monkeypatch.setattr(module, "TASK", 300)
     run(tmp_path, several, "three", long="split")
     assert outputs(tmp_path / "one") == outputs(tmp_path / "two") == outputs(tmp_path / "three")
 
 
 def stopped(tmp_path, several, monkeypatch, after: int) -> None:
-    """Run until ``after`` shards are done, as if killed then."""
+    """Run until ``after`` tasks are done, as if killed then."""
     inner, done = module._shard, []
 
     def shard(*arguments):
@@ -254,23 +256,23 @@ def stopped(tmp_path, several, monkeypatch, after: int) -> None:
 
 
 def counted(monkeypatch) -> list[str]:
-    """Return a list that grows by the path of each recording decoded from now on."""
-    inner, decoded = module._recording, []
-    monkeypatch.setattr(module, "_recording", lambda path, *rest: decoded.append(path) or inner(path, *rest))
+    """Return a list that grows by the path of each section decoded from now on."""
+    inner, decoded = module._section, []
+    monkeypatch.setattr(module, "_section", lambda part, *rest: decoded.append(part["path"]) or inner(part, *rest))
     return decoded
 
 
-def test_finished_shards_are_not_decoded_again(tmp_path, several, monkeypatch):
+def test_finished_tasks_are_not_decoded_again(tmp_path, several, monkeypatch):
     run(tmp_path, several, "whole", long="split")
     stopped(tmp_path, several, monkeypatch, after=2)
     decoded = counted(monkeypatch)
     run(tmp_path, several, "again", long="split")
-    assert decoded == ["4.wav", "5.wav", "6.wav"]
+    assert decoded == ["2.wav", "3.wav", "4.wav", "5.wav", "6.wav"]
     assert outputs(tmp_path / "again") == outputs(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("suffix", [".raw", ".json"])
-def test_a_shard_that_lost_its_end_is_decoded_again(tmp_path, several, monkeypatch, suffix):
+def test_a_task_that_lost_its_end_is_decoded_again(tmp_path, several, monkeypatch, suffix):
     run(tmp_path, several, "whole", long="split")
     stopped(tmp_path, several, monkeypatch, after=2)
     for path in (tmp_path / "scratch").glob(f"*{suffix}"):
@@ -281,7 +283,7 @@ def test_a_shard_that_lost_its_end_is_decoded_again(tmp_path, several, monkeypat
     assert outputs(tmp_path / "again") == outputs(tmp_path / "whole")
 
 
-def test_a_shard_whose_samples_changed_is_decoded_again(tmp_path, several, monkeypatch):
+def test_a_task_whose_samples_changed_is_decoded_again(tmp_path, several, monkeypatch):
     run(tmp_path, several, "whole", long="split")
     stopped(tmp_path, several, monkeypatch, after=2)
     for path in (tmp_path / "scratch").glob("*.raw"):
@@ -292,7 +294,7 @@ def test_a_shard_whose_samples_changed_is_decoded_again(tmp_path, several, monke
     assert outputs(tmp_path / "again") == outputs(tmp_path / "whole")
 
 
-def test_shards_of_other_parameters_or_of_edited_recordings_are_not_reused(tmp_path, several, monkeypatch):
+def test_tasks_of_other_parameters_or_of_edited_recordings_are_not_reused(tmp_path, several, monkeypatch):
     stopped(tmp_path, several, monkeypatch, after=3)
     before = (tmp_path / "0.wav").stat()
     write(tmp_path, "0.wav", 0.4, seed=99)
@@ -300,7 +302,7 @@ def test_shards_of_other_parameters_or_of_edited_recordings_are_not_reused(tmp_p
     os.utime(tmp_path / "0.wav", ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000))
     decoded = counted(monkeypatch)
     run(tmp_path, several, "edited", long="split")
-    assert decoded == ["0.wav", "1.wav", "6.wav"]
+    assert decoded == ["0.wav", "3.wav", "4.wav", "5.wav", "6.wav"]
     stopped(tmp_path, several, monkeypatch, after=3)
     decoded.clear()
     run(tmp_path, several, "other", long="crop")
@@ -312,8 +314,8 @@ import sys, resource
 import pandas as pd
 from pathlib import Path
 from audioclust.runs import prepare as module
-root, out, long, shard = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
-module.SHARD = shard
+root, out, long, task = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+module.TASK = task
 paths = sorted(p.name for p in root.glob("*.wav"))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 prepare = module.Prepare(workers=1, clip_seconds=1.0, long=long)
@@ -322,8 +324,8 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
 
-def program(root, out: str, long: str, shard: int) -> list[str]:
-    return [sys.executable, "-c", PROGRAM, str(root), out, long, str(shard)]
+def program(root, out: str, long: str, task: int) -> list[str]:
+    return [sys.executable, "-c", PROGRAM, str(root), out, long, str(task)]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
@@ -331,7 +333,7 @@ def test_a_run_killed_by_sigkill_ends_in_the_same_bytes(tmp_path):
     for i in range(40):
         write(tmp_path, f"{i:02d}.wav", 5.0, 44100, 2, seed=i)
     process = subprocess.Popen(
-        program(tmp_path, "out", "split", 1), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        program(tmp_path, "out", "split", 0), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 60
     while len(list((tmp_path / "scratch").glob("*.json"))) < 3 and time.monotonic() < deadline:
@@ -342,9 +344,9 @@ def test_a_run_killed_by_sigkill_ends_in_the_same_bytes(tmp_path):
     left = len(list((tmp_path / "scratch").glob("*.json")))
     assert 3 <= left < 40
     assert not (tmp_path / "out/clips.csv").exists()
-    subprocess.run(program(tmp_path, "out", "split", 1), check=True, capture_output=True)
+    subprocess.run(program(tmp_path, "out", "split", 0), check=True, capture_output=True)
     shutil.copytree(tmp_path / "out", tmp_path / "resumed")
-    subprocess.run(program(tmp_path, "out", "split", 100), check=True, capture_output=True)
+    subprocess.run(program(tmp_path, "out", "split", 300), check=True, capture_output=True)
     assert outputs(tmp_path / "resumed") == outputs(tmp_path / "out")
 
 
@@ -356,6 +358,135 @@ def test_a_long_recording_needs_no_more_memory_than_a_few_blocks(tmp_path, long)
     with soundfile.SoundFile(tmp_path / "a.wav", "w", 44100, 2) as file:
         for _ in range(60):
             file.write(noise)
-    done = subprocess.run(program(tmp_path, "out", long, 100), check=True, capture_output=True, text=True)
+    done = subprocess.run(program(tmp_path, "out", long, 300), check=True, capture_output=True, text=True)
     assert float(done.stdout) < 60
     assert len(np.load(tmp_path / "out/audio.npy", mmap_mode="r")) == (600 if long == "split" else 1)
+
+
+def sound(seconds: float = 0.5, rate: int = 16000) -> np.ndarray:
+    t = np.arange(round(seconds * rate)) / rate
+    return 0.3 * np.sin(2 * np.pi * 440 * t) + np.random.default_rng(0).normal(0, 0.02, len(t))
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-5, 3.0, 32768.0, 1e20])
+def test_a_level_that_16_bits_do_not_hold_is_scaled_to_them(tmp_path, scale):
+    soundfile.write(tmp_path / "a.wav", sound() * scale, 16000, subtype="FLOAT")
+    soundfile.write(tmp_path / "b.wav", sound(), 16000, subtype="FLOAT")
+    audio, clips, rejected, info = run(tmp_path, table("a.wav", "b.wav"))
+    assert len(rejected) == 0
+    assert np.corrcoef(audio[0], audio[1])[0, 1] > 0.9999 and 8000 < np.abs(audio[0].astype(int)).max() <= 32767
+    assert (info["scaled_down"], info["scaled_up"]) == (scale > 1, scale < 1)
+    assert clips["level"].tolist() == pytest.approx(20 * np.log10(np.array([scale, 1]) * np.std(sound())), abs=0.01)
+
+
+def test_24_bits_below_the_smallest_step_of_16_keep_their_sound(tmp_path):
+    soundfile.write(tmp_path / "a.wav", sound() * 2**-14, 16000, subtype="PCM_24")
+    audio, _, _, info = run(tmp_path, table("a.wav"))
+    assert np.corrcoef(audio[0], sound())[0, 1] > 0.999 and info["scaled_up"] == 1
+
+
+def test_a_quiet_recording_of_16_bits_stays_as_it_is(tmp_path):
+    codes = np.random.default_rng(0).integers(-3, 4, 8000).astype(np.int16)
+    soundfile.write(tmp_path / "a.wav", codes, 16000)
+    audio, _, _, info = run(tmp_path, table("a.wav"))
+    assert np.array_equal(audio[0], codes) and info["scaled_up"] == 0
+
+
+def test_a_whole_recording_has_one_scale(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SECTION", 1.0)
+    monkeypatch.setattr(module, "ASKED", 0)
+    x = sound(5.0)
+    x[32000:40000] *= 8
+    soundfile.write(tmp_path / "a.wav", x, 16000, subtype="FLOAT")
+    audio, _, _, info = run(tmp_path, table("a.wav"), long="split")
+    assert info["scaled_down"] == 1
+    assert np.abs(audio.ravel() / 32768 * np.abs(x).max() - x).max() < 2 * np.abs(x).max() / 32768
+
+
+def test_channels_that_cancel_out_are_silent_for_a_reason(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.stack([sound(), -sound()], axis=1), 16000)
+    soundfile.write(tmp_path / "b.wav", np.zeros(8000), 16000)
+    write(tmp_path, "c.wav")
+    _, _, rejected, _ = run(tmp_path, table("a.wav", "b.wav", "c.wav"))
+    assert rejected["reason"].tolist() == ["silent", "silent"]
+    assert ["cancel out" in detail for detail in rejected["detail"]] == [True, False]
+    assert len(run(tmp_path, table("a.wav"), "each", channels="each")[0]) == 2
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_a_long_recording_is_decoded_in_sections_that_join_seamlessly(tmp_path, monkeypatch, rate):
+    write(tmp_path, "a.wav", 6.3, rate)
+    write(tmp_path, "b.wav", 0.5, rate, seed=1)
+    expected = run(tmp_path, table("a.wav", "b.wav"), "whole", long="split")
+    monkeypatch.setattr(module, "SECTION", 1.0)
+    monkeypatch.setattr(module, "ASKED", 0)
+    decoded = counted(monkeypatch)
+    found = run(tmp_path, table("a.wav", "b.wav"), "parts", long="split")
+    assert decoded == ["a.wav"] * 7 + ["b.wav"]
+    assert found[1].equals(expected[1]) and found[3] == expected[3]
+    # soxr's last bits depend on where it began.
+    assert np.abs(found[0].astype(int) - expected[0]).max() <= (0 if rate == 16000 else 1)
+
+
+def test_damage_in_one_section_takes_the_whole_recording(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SECTION", 1.0)
+    monkeypatch.setattr(module, "ASKED", 0)
+    x = np.random.default_rng(0).normal(0, 0.1, 64000)
+    x[40000] = np.nan
+    soundfile.write(tmp_path / "a.wav", x, 16000, subtype="FLOAT")
+    write(tmp_path, "b.wav")
+    _, clips, rejected, _ = run(tmp_path, table("a.wav", "b.wav"), long="split")
+    assert clips["path"].tolist() == ["b.wav"]
+    assert rejected[["path", "reason"]].values.tolist() == [["a.wav", "not finite"]]
+
+
+def test_copies_are_counted_and_kept(tmp_path):
+    for name in ("a.wav", "b.wav", "c.wav"):
+        write(tmp_path, name)
+    write(tmp_path, "d.wav", seed=1)
+    audio, _, _, info = run(tmp_path, table("a.wav", "b.wav", "c.wav", "d.wav"))
+    assert (len(audio), info["copies"]) == (4, 2)
+
+
+def test_a_name_that_is_no_utf8_is_listed_and_the_run_goes_on(tmp_path):
+    name = os.fsdecode(b"caf\xe9.wav")
+    write(tmp_path, "a.wav")
+    try:
+        (tmp_path / "a.wav").rename(tmp_path / name)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    write(tmp_path, "b.wav")
+    _, clips, rejected, _ = run(tmp_path, table(name, "b.wav"))
+    assert clips["path"].tolist() == ["b.wav"]
+    assert rejected[["path", "reason"]].values.tolist() == [["caf\\xe9.wav", "unreadable"]]
+
+
+def test_one_bad_recording_stops_no_small_folder(tmp_path):
+    for i in range(4):
+        write(tmp_path, f"{i}.wav", seed=i)
+    (tmp_path / "bad.wav").write_text("no")
+    names = [*(f"{i}.wav" for i in range(4)), "bad.wav"]
+    assert len(run(tmp_path, table(*names), max_rejected=0.05)[0]) == 4
+    with pytest.raises(ValueError, match="1 of 5 recordings cannot be used"):
+        run(tmp_path, table(*names), max_rejected=0)
+    with pytest.raises(ValueError, match="1 of 1 recordings cannot be used"):
+        run(tmp_path, table("bad.wav"), max_rejected=0.05)
+
+
+def test_the_summary_says_what_was_not_used(tmp_path):
+    write(tmp_path, "long.wav", 130)
+    for i in range(3):
+        write(tmp_path, f"{i}.wav", seed=i // 2)
+    (tmp_path / "bad.wav").write_text("no")
+    recordings = table("0.wav", "1.wav", "2.wav", "bad.wav", "long.wav")
+    recordings.attrs["other_files"] = 2
+    prepare = Prepare(workers=1, clip_seconds=4.0, max_rejected=1.0)
+    said = prepare.run(recordings, tmp_path, tmp_path / "out", scratch=tmp_path / "scratch")
+    assert said == (
+        "4 of 7 files used: 4 clips, 0:06 of sound; 2 files are no recordings; not used: 1 unreadable "
+        "(data/clips/rejected.csv); 1 are copies of another one, and kept; 2:06 of long.wav not used (data.long)"
+    )
+    said = Prepare(workers=1, clip_seconds=4.0, long="split", max_rejected=1.0).run(
+        recordings, tmp_path, tmp_path / "out", scratch=tmp_path / "scratch"
+    )
+    assert "data.long" not in said

@@ -71,6 +71,19 @@ def test_a_wrong_section_is_named(tmp_path, section, message):
     assert "params.yaml" in str(caught.value)
 
 
+@pytest.mark.parametrize("room", ["clusterers", "methods"])
+def test_a_single_cluster_is_refused_whatever_the_class_takes(tmp_path, room):
+    kinds = {name: registry.get(room, name) for name in registry.names(room)}
+    asked = {name: kind for name, kind in kinds.items() if "k" in types(kind)}
+    assert len(asked) > 1
+    for name, kind in asked.items():
+        params = Params(written(tmp_path, **{name: {"k": 1}}))
+        with pytest.raises(ParamsError, match=rf"{name}\.k = 1: greater than or equal to 2 or 'auto'"):
+            params.section(name, kind)
+    for k in (2, "auto"):
+        assert Params(written(tmp_path, kmeans={"k": k})).section("kmeans", kinds.get("kmeans", Something)) == {"k": k}
+
+
 def test_every_mistake_is_listed_at_once(tmp_path):
     with pytest.raises(ParamsError) as caught:
         kmeans(tmp_path, k=1, rate="x", extra=1)
@@ -173,13 +186,39 @@ def test_every_parameter_stands_in_the_file():
     assert missing == []
 
 
-def test_dvc_changes_one_line_of_the_file(tmp_path):
-    """The file stands as DVC writes it."""
+def override(tmp_path: Path, *changes: str) -> Path:
+    """Return a copy of the project's file after ``dvc exp run -S`` with each of ``changes``."""
     from dvc.utils.hydra import apply_overrides
 
     path = tmp_path / "params.yaml"
     path.write_text((ROOT / "params.yaml").read_text())
-    apply_overrides(path, ["kmeans.n_init=20"])
+    apply_overrides(path, list(changes))
+    return path
+
+
+def test_words_that_yaml_1_1_takes_for_booleans_are_words(tmp_path):
+    """DVC writes the file by YAML 1.2, where yes needs no quotes."""
+    kind, words = registry.get("datasets", "speech_commands"), ["yes", "no", "on", "off", "Yes", "trueish"]
+    path = override(tmp_path, f"speech_commands.words=[{','.join(words)}]", "scan.balance=true")
+    assert "- yes\n" in path.read_text()
+    assert Params(path).section("speech_commands", kind) == {"version": 2, "words": words}
+    assert Params(path).section("scan", registry.get("methods", "scan"))["balance"] is True
+
+
+def test_a_switch_may_be_written_yes(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text().replace("esc10: false", "esc10: yes"))
+    assert Params(path).section("esc50", registry.get("datasets", "esc50")) == {"esc10": True}
+
+
+def test_the_folder_is_set_without_a_plus(tmp_path):
+    path = override(tmp_path, "folder.labels=csv", "folder.csv=truth.csv")
+    assert Params(path).section("folder", registry.get("datasets", "folder")) == {"labels": "csv", "csv": "truth.csv"}
+
+
+def test_dvc_changes_one_line_of_the_file(tmp_path):
+    """The file stands as DVC writes it."""
+    path = override(tmp_path, "kmeans.n_init=20")
     before, after = (ROOT / "params.yaml").read_text().splitlines(), path.read_text().splitlines()
     assert len(before) == len(after)
     changed = [(a.strip(), b.strip()) for a, b in zip(before, after, strict=True) if a != b]

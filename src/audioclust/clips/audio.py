@@ -1,76 +1,80 @@
-"""Decode, mix, resample and cut recordings, block by block, so that an hour needs no more memory than a second.
+"""Recordings of any format to blocks and clips of one rate, so that an hour needs no more memory than a second.
 
-soundfile reads WAV, FLAC, OGG and MP3 (torchaudio 2.11 reads none without torchcodec); soxr resamples.
+libsndfile reads samples that lie in one piece (``plain``), FFmpeg all others (``coded``); whether a part of a recording
+is missing is asked of its container first (``containers``). soxr resamples.
 """
 
-import re
+import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
-import soundfile
 import soxr
 
-BLOCK = 1 << 18  # frames read at a time; fixed, because a resampler's last bits depend on it
+from audioclust.clips.coded import Coded
+from audioclust.clips.containers import examine
+from audioclust.clips.plain import Plain
+from audioclust.clips.rejected import Rejected
+
 SLOWEST, FASTEST = 1000, 768_000  # Hz; outside these limits a header is damaged, not unusual
-# libsndfile shortens a cut WAV to what is there and tells so in its log alone. Up to 64 bytes are a writer that counted
-# its header in; sizes near 2**31 and 2**32 stand for "unknown", written by programs that write to a pipe.
-CUT = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
-SLOPPY, UNKNOWN = 64, 0x7FFFF000
+MARGIN = 0.5  # seconds read beyond what is wanted: more than a resampler's filter reaches
 
 
-class Rejected(Exception):
-    """A recording or clip that cannot be used: ``reason`` is one of ``REASONS``, ``detail`` says more."""
+class Recording(Protocol):
+    """A file that is open.
 
-    REASONS = ("unreadable", "empty", "too short", "not finite", "silent")
+    ``rate`` is in Hz; ``seconds`` what its header says, or after ``finish`` what is there (None: unknown); ``fine``
+    whether its samples have more than 16 bits and were not coded with a loss.
+    """
 
-    def __init__(self, reason: str, detail: str):
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
+    rate: int
+    seconds: float | None
+    fine: bool
+
+    def read(self, start: int = 0, frames: int | None = None) -> Iterator[np.ndarray]:
+        """Yield float32 blocks (at most ``plain.BLOCK`` frames, channels), full scale at 1.
+
+        Args:
+            start: the first frame.
+            frames: that many; None reads to the end.
+
+        Raises:
+            Incomplete: a part is missing or damaged.
+        """
+
+    def finish(self) -> None:
+        """Look at what ``read`` has left out at the end, without decoding it.
+
+        Raises:
+            Incomplete: a part is missing or damaged.
+        """
+
+    def close(self) -> None:
+        """Close the file."""
 
 
-def blocks(path: Path, seconds: float | None = None) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield float32 blocks (frames, channels) of a recording with its sample rate in Hz.
-
-    Args:
-        path: the file.
-        seconds: stop after that many; None reads to the end.
+def open_recording(path: Path) -> Recording:
+    """Open a recording.
 
     Raises:
-        Rejected: unreadable, truncated, empty, or with samples that are not finite.
+        Rejected: it is empty or no recording, or a part of it is missing or damaged, as far as its container tells.
     """
     if not path.is_file():
-        raise Rejected("unreadable", "no such file")
-    if path.stat().st_size == 0:
-        raise Rejected("empty", "the file has 0 bytes")
+        raise Rejected("unreadable", "no such file" if not path.exists() else "no regular file")
     if path.suffix.lower() == ".raw":
         raise Rejected("unreadable", "a .raw file does not say its sample rate; convert it to WAV")
     try:
-        with soundfile.SoundFile(path) as file:
-            yield from _read(file, seconds)
-    except soundfile.SoundFileError as error:
-        raise Rejected("unreadable", str(error).rsplit(": ", 1)[-1].strip()) from error
-
-
-def _read(file: soundfile.SoundFile, seconds: float | None) -> Iterator[tuple[np.ndarray, int]]:
-    rate = file.samplerate
-    if not SLOWEST <= rate <= FASTEST:
-        raise Rejected("unreadable", f"a sample rate of {rate} Hz; {SLOWEST} to {FASTEST} Hz can be right")
-    if file.frames == 0:
-        raise Rejected("empty", "no samples")
-    left = file.frames if seconds is None else min(file.frames, int(np.ceil(seconds * rate)))
-    cut = CUT.search(file.extra_info)
-    if cut and left == file.frames and int(cut[1]) - int(cut[2]) > SLOPPY and int(cut[1]) < UNKNOWN:
-        raise Rejected("unreadable", f"truncated: {cut[2]} of {cut[1]} bytes of samples are there")
-    while left > 0:
-        block = file.read(min(BLOCK, left), dtype="float32", always_2d=True)
-        if len(block) == 0:
-            raise Rejected("unreadable", f"truncated: {left} of {file.frames} samples are missing")
-        if not np.isfinite(block).all():
-            raise Rejected("not finite", f"{int((~np.isfinite(block)).sum())} samples of a block are NaN or infinite")
-        left -= len(block)
-        yield block, rate
+        if path.stat().st_size == 0:
+            raise Rejected("empty", "the file has 0 bytes")
+        container = examine(path)
+        found = Plain.of(path, container) or Coded(path, container)
+    except OSError as error:
+        raise Rejected("unreadable", error.strerror or str(error)) from error
+    if not SLOWEST <= found.rate <= FASTEST:
+        found.close()
+        raise Rejected("unreadable", f"a sample rate of {found.rate} Hz; {SLOWEST} to {FASTEST} Hz can be right")
+    return found
 
 
 def mix_channels(x: np.ndarray, policy: Literal["mean", "first", "each"]) -> np.ndarray:
@@ -80,41 +84,80 @@ def mix_channels(x: np.ndarray, policy: Literal["mean", "first", "each"]) -> np.
     return x[:, :1] if policy == "first" else x
 
 
+class Level:
+    """The largest sample of what was read."""
+
+    def __init__(self) -> None:
+        self.peak = 0.0
+
+    def look(self, x: np.ndarray) -> None:
+        """Take a block into account.
+
+        Raises:
+            Rejected: a sample is not finite.
+        """
+        peak = float(np.abs(x).max(initial=0))
+        if not math.isfinite(peak):
+            raise Rejected("not finite", f"{int((~np.isfinite(x)).sum())} samples of a block are NaN or infinite")
+        self.peak = max(self.peak, peak)
+
+
 def resampled(
-    path: Path, rate: int, policy: Literal["mean", "first", "each"] = "mean", seconds: float | None = None
+    recording: Recording,
+    rate: int,
+    policy: Literal["mean", "first", "each"] = "mean",
+    start: int = 0,
+    samples: int | None = None,
+    level: Level | None = None,
 ) -> Iterator[np.ndarray]:
-    """Yield blocks (frames, channels after the policy) of a recording at ``rate`` Hz, float32.
+    """Yield blocks (samples, channels after the policy) of a recording at ``rate`` Hz, float32.
 
     Args:
-        path: the file.
+        recording: open.
         rate: sample rate wanted, Hz; soxr's HQ filter where the recording has another.
         policy: what becomes of several channels.
-        seconds: that many are needed; a little more is read, for the filter's tail.
+        start: the first sample, at the new rate.
+        samples: so many are needed; a little more is read, for the filter's tail. None: all.
+        level: takes note of the recording's own samples.
+
+    Raises:
+        Rejected: samples that are not finite; or a part is missing or damaged.
     """
-    stream, mixed = None, None
-    margin = None if seconds is None else seconds + 0.5
-    for block, source in blocks(path, margin):
+    level = level or Level()
+    source = recording.rate
+    if source == rate:
+        for block in recording.read(start, samples):
+            level.look(block)
+            yield np.ascontiguousarray(mix_channels(block, policy))
+        return
+    # It starts where samples of both rates coincide, before the first one that is wanted.
+    step = math.gcd(source, rate)
+    periods = max(0, math.floor((start / rate - MARGIN) * step))
+    begin, skip = periods * (source // step), start - periods * (rate // step)
+    end = None if samples is None else math.ceil(((start + samples) / rate + MARGIN) * source) - begin
+    stream = None
+    for block in recording.read(begin, end):
+        level.look(block)
         mixed = np.ascontiguousarray(mix_channels(block, policy))
-        if source == rate:
-            yield mixed
-            continue
         if stream is None:
             stream = soxr.ResampleStream(source, rate, mixed.shape[1], dtype="float32", quality="HQ")
-        yield stream.resample_chunk(mixed)
+        x = stream.resample_chunk(mixed)
+        yield x[skip:]
+        skip = max(skip - len(x), 0)
     if stream is not None:
-        yield stream.resample_chunk(mixed[:0], last=True)
+        yield stream.resample_chunk(mixed[:0], last=True)[skip:]
 
 
-def clips(chunks: Iterator[np.ndarray], samples: int, long: Literal["crop", "split"]) -> Iterator[np.ndarray]:
-    """Yield consecutive clips (<= samples, channels); with "crop" the first alone. Only the last may be shorter."""
-    waiting = np.zeros((0, 1), np.float32)
+def clips(chunks: Iterator[np.ndarray], samples: int, count: int | None = None) -> Iterator[np.ndarray]:
+    """Yield consecutive clips (<= samples, channels), at most ``count``. Only the last may be shorter."""
+    waiting, found = np.zeros((0, 1), np.float32), 0
     for chunk in chunks:
         waiting = np.concatenate([waiting, chunk]) if len(waiting) else chunk
         while len(waiting) >= samples:
             yield waiting[:samples]
-            if long == "crop":
+            waiting, found = waiting[samples:], found + 1
+            if found == count:
                 return
-            waiting = waiting[samples:]
     if len(waiting):
         yield waiting
 

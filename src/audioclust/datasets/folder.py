@@ -1,15 +1,21 @@
 """Any folder of recordings: the user's own, labelled or not.
 
 Labels come from a table (``labels.csv``: path,label[,group], paths relative to the folder), else from the first level
-of subfolders, else there are none. With a table, only the recordings that it lists are used. Hidden files are skipped.
+of subfolders, else there are none. With a table, only the recordings that it lists are used. Links are followed; hidden
+files are skipped.
 """
 
+import csv
+import io
 import os
 import posixpath
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -19,96 +25,248 @@ from audioclust.parameters import validate
 LICENSE = "the user's"
 CITATION = ""
 LABELS = ("label",)
-ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au")
+ENDINGS = (
+    ".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".m4a", ".m4b", ".mp4", ".aac",
+    ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".wma", ".webm", ".mka", ".mkv", ".amr", ".ac3", ".3gp", ".wv",
+    ".mov", ".avi", ".ts",
+)  # fmt: skip
 TABLE = "labels.csv"
+MOST = 100  # subfolders; more are not taken for labels unasked
+# No-break spaces become blanks, zero-width characters go.
+UNSEEN = dict.fromkeys(map(ord, "\u00a0\u2007\u202f"), " ") | dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
 
 
 @dataclass
 class Folder:
     """``root`` is the folder."""
 
-    # "auto" takes the table where there is one, else the subfolders where recordings lie in two or more, else none. A
-    # recording beside labelled subfolders has no label.
+    # "auto" takes the table where there is one, else the subfolders where every recording lies in one of 2 to 100, else
+    # none. With "subfolders" a recording beside them has no label.
     labels: Literal["auto", "subfolders", "csv", "none"] = "auto"  # where labels come from
     csv: str | None = None  # the table, relative to the folder; None: ``labels.csv`` if it is there
 
     def recordings(self, root: Path) -> pd.DataFrame:
         """Return path, group and label of every recording below ``root``.
 
+        Names that are no UTF-8 stand in ``path`` with surrogate escapes. ``attrs["other_files"]`` counts the files that
+        are no recordings by their ending; ``attrs["said"]`` lists sentences to print: where labels come from, and what
+        is not used.
+
         Raises:
             FileNotFoundError: no such folder, no recordings in it, no table, or the table lists files that are absent.
-            ValueError: the table lacks a column, lists a recording twice or one outside; or there are no subfolders.
+            ValueError: the table is no UTF-8 or no CSV, lacks a column, lists a recording twice or one outside; there
+                are no subfolders; or all labels are the same.
         """
         validate(self)
         if not root.is_dir():
             raise FileNotFoundError(
                 f"data.root = {root}: no such folder; set data.root to the folder of the recordings"
             )
-        named = self.csv is not None or (root / TABLE).is_file()
-        if self.labels == "csv" or (self.labels == "auto" and named):
-            return _layout.table(_listed(root, root / (self.csv or TABLE)), LABELS)
-        paths = list(_found(root))
-        if not paths:
-            raise FileNotFoundError(f"folder: no recordings below {root}; looked for {', '.join(ENDINGS)} in any case")
-        labelled = self._labelled(root, paths)
-        rows = [
-            {"path": path, "group": "", "label": path.split("/")[0] if labelled and "/" in path else ""}
-            for path in paths
-        ]
-        return _layout.table(rows, LABELS)
+        tree = _walk(root)
+        file = root / (self.csv or TABLE)
+        if self.labels == "csv" or (self.labels == "auto" and (self.csv is not None or file.is_file())):
+            rows, said = _by_table(root, file, tree)
+        else:
+            rows, said = self._by_subfolder(root, tree)
+        labels = {row["label"] for row in rows} - {""}
+        if len(labels) == 1:
+            raise ValueError(
+                f"folder.labels = {self.labels}: every label is {labels.pop()!r} ({said[0]}), and one class is nothing "
+                f"to compare clusters with; set folder.labels to none to cluster without labels"
+            )
+        table = _layout.table(rows, LABELS)
+        tables = {TABLE, posixpath.normpath(self.csv or TABLE)}
+        table.attrs["other_files"] = sum(path not in tables for path in tree.others)
+        table.attrs["said"] = [*said, *_differ_by_case(labels), *tree.odd()]
+        return table
 
-    def _labelled(self, root: Path, paths: list[str]) -> bool:
-        """Tell whether subfolders are labels."""
-        subfolders = {path.split("/")[0] for path in paths if "/" in path}
-        if self.labels == "subfolders" and not subfolders:
+    def _by_subfolder(self, root: Path, tree: "Tree") -> tuple[list[dict[str, str]], list[str]]:
+        """Return the rows, and where their labels come from."""
+        if not tree.recordings:
+            endings = f"no recordings below {root}; looked for {', '.join(ENDINGS)} in any case"
+            raise FileNotFoundError("; ".join([f"folder: {endings}", *tree.odd()]))
+        labels = [_label(_printable(path.split("/")[0])) if "/" in path else "" for path in tree.recordings]
+        classes, held = len({*labels} - {""}), sum(map(bool, labels))
+        if self.labels == "subfolders" and not classes:
             raise ValueError(f"folder.labels = subfolders: all recordings lie in {root} itself, none in a subfolder")
-        return self.labels == "subfolders" or (self.labels == "auto" and len(subfolders) > 1)
+        if self.labels == "subfolders" or (self.labels == "auto" and held == len(labels) and 2 <= classes <= MOST):
+            said = _from(f"{classes} subfolders", labels)
+        else:
+            said = "labels: none"
+            if self.labels == "auto":
+                said += (
+                    f"; folder.labels = auto takes 2 to {MOST} subfolders that hold all recordings, and here "
+                    f"{classes} hold {held} of {len(labels)}"
+                )
+            labels = [""] * len(labels)
+        rows = zip(tree.recordings, labels, strict=True)
+        return [{"path": path, "group": "", "label": label} for path, label in rows], [said]
 
 
-def _found(root: Path) -> Iterator[str]:
-    """Yield the recordings' paths below ``root``; os.walk asks the disk once per folder, not once per file."""
-    for folder, below, files in os.walk(root):
-        below[:] = [name for name in below if not name.startswith(".")]
-        for name in files:
-            if name.lower().endswith(ENDINGS) and not name.startswith("."):
-                yield _layout.relative(Path(folder, name), root)
+@dataclass
+class Tree:
+    """What lies below a folder: paths relative to it, with forward slashes."""
+
+    recordings: list[str] = field(default_factory=list)  # by their ending
+    others: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)  # links to nothing that are no recordings by their ending
+    linked: list[str] = field(default_factory=list)  # links to folders
+    circles: list[str] = field(default_factory=list)  # links to a folder that they lie in, not followed
+    closed: list[str] = field(default_factory=list)  # folders that may not be read
+
+    def odd(self) -> list[str]:
+        """Return a sentence on each kind of thing that is not used, or not watched by DVC."""
+        kinds = {
+            "linked folders, behind which DVC sees no change (then run dvc repro -s -f prepare)": self.linked,
+            "links that lead nowhere": self.broken,
+            "links back to a folder that they lie in, not followed": self.circles,
+            "folders that cannot be read": self.closed,
+        }
+        return [f"{kind}: {len(paths)}, the first is {min(paths)!r}" for kind, paths in kinds.items() if paths]
 
 
-def _listed(root: Path, file: Path) -> list[dict[str, str]]:
-    """Return the rows of the table, checked."""
-    table = _read(file)
-    table["path"] = [posixpath.normpath(path) if path else path for path in table["path"]]
-    outside = table["path"][[not path or path.startswith(("/", "..")) for path in table["path"]]]
-    if len(outside):
-        raise ValueError(f"{file}: the path {outside.iloc[0]!r} must be relative to {root} and below it")
-    twice = table["path"][table["path"].duplicated()]
-    if len(twice):
-        raise ValueError(f"{file}: lists {twice.iloc[0]!r} twice ({len(twice)} such rows); keep one row per recording")
-    absent = [path for path in table["path"] if not (root / path).is_file()]
+def _walk(root: Path) -> Tree:
+    """Find what lies below ``root``, also behind links; the disk is asked once per folder, not once per file."""
+    tree, left = Tree(), [("", frozenset())]
+    while left:
+        folder, above = left.pop()
+        try:
+            status = os.stat(root / folder)
+            with os.scandir(root / folder) as entries:
+                entries = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError:
+            tree.closed.append(folder or ".")
+            continue
+        here = (status.st_dev, status.st_ino)
+        if here in above:
+            tree.circles.append(folder)
+            continue
+        if folder and os.path.islink(root / folder):
+            tree.linked.append(folder)
+        for entry in entries:
+            path = posixpath.join(folder, entry.name)
+            # For a link in a circle of links is_dir raises, isdir does not.
+            if os.path.isdir(entry) if entry.is_symlink() else entry.is_dir():
+                left.append((path, above | {here}))
+            elif entry.name.lower().endswith(ENDINGS):
+                tree.recordings.append(path)
+            elif entry.is_symlink() and not os.path.exists(entry):
+                tree.broken.append(path)
+            else:
+                tree.others.append(path)
+    return tree
+
+
+def _by_table(root: Path, file: Path, tree: Tree) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the rows of the table, checked, with paths as they stand on the disk; and where their labels come from."""
+    rows, known = _read(file), {*tree.recordings}
+    alike = {_spelling(path): path for path in [*tree.others, *tree.recordings]}
+    lines, absent = {}, []
+    for row in rows:
+        line, path = row["line"], posixpath.normpath(row["path"] or "/")
+        if path == ".." or path.startswith(("/", "../")):
+            raise ValueError(f"{file}: line {line}: the path {row['path']!r} must be relative to {root} and below it")
+        if path not in known and not os.path.isfile(root / path):
+            path = alike.get(_spelling(path))
+        if path is None:
+            absent.append(row)
+            continue
+        if lines.setdefault(path, line) != line:
+            raise ValueError(f"{file}: lists {path!r} twice, in lines {lines[path]} and {line}; keep one of them")
+        row["path"] = path
     if absent:
         raise FileNotFoundError(
-            f"{file}: {len(absent)} of {len(table)} files are not there, the first is {absent[0]!r}; paths are "
-            f"relative to {root}; correct or remove these rows"
+            f"{file}: {len(absent)} of {len(rows)} files are not there, the first is {absent[0]['path']!r} in line "
+            f"{absent[0]['line']}; paths are relative to {root}, with forward slashes; correct or remove these rows"
         )
-    return table.to_dict("records")
+    said = [_from(file.name, [row["label"] for row in rows])]
+    unlisted = known - lines.keys()
+    if unlisted:
+        said.append(f"recordings that {file.name} does not list: {len(unlisted)}, the first is {min(unlisted)!r}")
+    return rows, said
 
 
-def _read(file: Path) -> pd.DataFrame:
-    """Return path, label and group as strings."""
+def _read(file: Path) -> list[dict[str, Any]]:
+    """Return line, path as it is written, label and group of each row."""
     if not file.is_file():
         raise FileNotFoundError(f"folder.csv = {file.name}: no such file in {file.parent}")
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, skipinitialspace=True, index_col=False)
-    except ValueError as error:  # pandas' parser errors and wrong encodings
-        raise ValueError(f"{file}: not readable as a UTF-8 table path,label[,group]: {error}") from error
-    missing = [column for column in ("path", "label") if column not in table]
-    if missing:
+    lines = _lines(file)
+    header = [name.strip() for name in lines[0][1]] if lines else []
+    wrong = [name for name in ("path", "label") if header.count(name) != 1]
+    if wrong or header.count("group") > 1:
         raise ValueError(
-            f"{file}: the column {missing[0]!r} is missing; the first line must name path,label[,group] with commas, "
-            f"it is {','.join(map(str, table.columns))!r}"
+            f"{file}: the column {(wrong or ['group'])[0]!r} is missing or stands there twice; the first line must "
+            f"name path,label[,group] with commas, it is {','.join(header)!r}"
         )
-    if not len(table):
+    if len(lines) == 1:
         raise FileNotFoundError(f"{file}: lists no recordings")
-    if "group" not in table:
-        table["group"] = ""
-    return table[["path", "label", "group"]]
+    rows = []
+    for line, fields in lines[1:]:
+        if len(fields) != len(header):
+            raise ValueError(
+                f"{file}: line {line} has {len(fields)} fields, and the first line names {len(header)}: "
+                f"{','.join(fields)!r}; put a value with a comma into double quotes, and fill up what is missing"
+            )
+        row = dict(zip(header, fields, strict=True))
+        label, group = _label(row["label"]), _label(row.get("group", ""))
+        rows.append({"line": line, "path": row["path"], "label": label, "group": group})
+    return rows
+
+
+def _lines(file: Path) -> list[tuple[int, list[str]]]:
+    """Return number and fields of each row that is not blank."""
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{file}: line {line}: the byte 0x{error.object[error.start]:02x} is no UTF-8; save the table as UTF-8 (in "
+            f"Excel: CSV UTF-8)"
+        ) from error
+    for pattern, what in (("\0", "a NUL byte"), ("\r(?!\n)", "a carriage return without a line feed")):
+        if found := re.search(pattern, text):
+            line = text.count("\n", 0, found.start()) + 1
+            raise ValueError(
+                f"{file}: line {line} holds {what}; save the table as UTF-8 text with line ends LF or CRLF"
+            )
+    # Only LF ends a line here, or a quoted value would lose its own line ends.
+    reader = csv.reader(io.StringIO(text, newline="\n"), strict=True, skipinitialspace=True)
+    rows, line = [], 1
+    try:
+        for fields in reader:
+            if any(map(str.strip, fields)):
+                rows.append((line, fields))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(f"{file}: line {line}: {error}; check the double quotes from there on") from error
+    return rows
+
+
+def _spelling(path: str) -> str:
+    """Return what two spellings of a path share: tables lose blanks at its ends, and Macs write accents apart (NFD)."""
+    return unicodedata.normalize("NFC", path.strip())
+
+
+def _printable(name: str) -> str:
+    """Return a name on the disk with those of its bytes escaped that are no UTF-8."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _label(text: str) -> str:
+    """Return a label or group without what cannot be seen, so that it makes no class of its own."""
+    return unicodedata.normalize("NFC", text.translate(UNSEEN)).strip()
+
+
+def _from(source: str, labels: list[str]) -> str:
+    """Return where labels come from and how many recordings have none."""
+    without = labels.count("")
+    return f"labels: from {source}" + (f"; recordings without one: {without} of {len(labels)}" if without else "")
+
+
+def _differ_by_case(labels: Iterable[str]) -> list[str]:
+    """Return a warning if labels differ by case alone."""
+    alike = defaultdict(list)
+    for label in sorted(labels):
+        alike[label.casefold()].append(label)
+    pairs = [" and ".join(map(repr, each)) for each in alike.values() if len(each) > 1]
+    return [f"warning: labels that differ by case alone stay classes of their own: {', '.join(pairs)}"] if pairs else []

@@ -1,9 +1,10 @@
 """One file per encoder: ``tests/encoders`` holds every file here to this contract.
 
 - ``prepare()`` checks the parameters, finds or fetches the weights and builds the network.
-- ``encoder(x, durations=None)`` then returns one vector per clip, (b, dim) float32, whatever else is in the batch.
+- ``encoder(x, signal=None)`` then returns one vector per clip, (b, dim) float32, whatever else is in the batch.
 - ``input`` says what x is: "logmel" (b, mels, frames) in nats, or "waveform" (b, samples) in -1..1 at ``sample_rate``.
-- ``durations`` (b,) are the seconds of signal in each clip; what follows is padding.
+- ``signal`` (b,) is how many frames or samples of each clip hold signal, None: all. What follows is padding: with the
+  parameter ``padding`` at its default, "ignore", a vector does not depend on it.
 - ``normalise_with(mean, std)``, where ``input`` is "logmel", takes the two statistics of the data set's log-mels.
 - ``dim`` is the length of a vector; None where the log-mels decide.
 - ``uses_torch = False`` is declared by an encoder that does not run on a device.

@@ -5,12 +5,14 @@ authors' repository when they are first needed.
 """
 
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 import torch
 
 from audioclust.encoders import _weights as published
+from audioclust.encoders._padding import Padding, embed_signal
 from audioclust.networks.audiontt import build, embed
 from audioclust.parameters import validate
 
@@ -56,6 +58,7 @@ class BYOLA:
 
     d: Literal[512, 1024, 2048, 3072] = 2048  # dimensions; 3072 is version 2, the others version 1
     weights: str | None = None  # a checkpoint file; None: the published one
+    padding: Padding = "ignore"  # ignore: embed the signal alone; pool: its padding too, and so its length
     _: KW_ONLY
     device: str = "cpu"
     random_state: int = 0  # without effect
@@ -85,9 +88,14 @@ class BYOLA:
         """Set the two scalars of the data set's log-mels that inputs are standardised with."""
         self.mean_, self.std_ = mean, std
 
-    def __call__(self, x: np.ndarray, durations: np.ndarray | None = None) -> np.ndarray:
-        """Return (b, d) float32 of log-mels (b, 64, t)."""
-        return embed(self.network_, x, self.mean_, self.std_)
+    def __call__(self, x: np.ndarray, signal: np.ndarray | None = None) -> np.ndarray:
+        """Return (b, d) float32 of log-mels (b, 64, t).
+
+        ``signal`` (b,) is how many of the t frames hold signal; None: all. Signal too short for the network's poolings
+        (8 frames in version 1, 4 in version 2) keeps as much of its padding.
+        """
+        network = partial(embed, self.network_, mean=self.mean_, std=self.std_)
+        return embed_signal(network, x, signal, self.padding, self.network_.shortest)
 
 
 def _own(state: dict) -> dict:

@@ -13,6 +13,7 @@ from torch import nn
 from torchaudio.compliance.kaldi import get_mel_banks
 
 from audioclust.encoders import _weights as published
+from audioclust.encoders._padding import Padding, embed_signal
 from audioclust.parameters import validate
 
 LICENCE = "Apache-2.0"
@@ -149,6 +150,7 @@ class PaSST:
 
     stride: Literal[10, 16] = 10  # of the patches: 1,190 tokens for 10 s, or 498, four times cheaper
     weights: str | None = None  # a checkpoint file; None: the published one
+    padding: Padding = "ignore"  # ignore: embed the signal alone; pool: its padding too, and so its length
     _: KW_ONLY
     device: str = "cpu"
     random_state: int = 0  # without effect
@@ -171,19 +173,25 @@ class PaSST:
         self.network_ = network.eval().to(self.device)
         self.front_end_ = FrontEnd().to(self.device)
 
-    def __call__(self, x: np.ndarray, durations: np.ndarray | None = None) -> np.ndarray:
-        """Return (b, 768) float32.
+    def __call__(self, x: np.ndarray, signal: np.ndarray | None = None) -> np.ndarray:
+        """Return (b, 768) float32 of waveforms (b, samples).
+
+        ``signal`` (b,) is how many of the samples hold signal; None: all. Signal shorter than 0.15 s keeps as much of
+        its padding.
 
         Raises:
             ValueError: clips shorter than 0.15 s.
         """
         if x.shape[1] < SHORTEST:
             raise ValueError(f"clips of {x.shape[1] / RATE:.3f} s: PaSST needs at least 0.15 s (data.clip_seconds)")
-        wave = torch.from_numpy(np.asarray(x, dtype=np.float32)).to(self.device)
-        with torch.inference_mode():
-            return self._embed(wave).cpu().numpy()
+        return embed_signal(self._embed, np.asarray(x, dtype=np.float32), signal, self.padding, SHORTEST)
 
-    def _embed(self, wave: torch.Tensor) -> torch.Tensor:
+    def _embed(self, x: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return self._mean(torch.from_numpy(x).to(self.device)).cpu().numpy()
+
+    def _mean(self, wave: torch.Tensor) -> torch.Tensor:
+        """Return the mean over the windows of waveforms (b, samples), (b, 768)."""
         if wave.shape[1] <= WINDOW:
             return self.network_(self.front_end_(wave)[:, None])
         padded = nn.functional.pad(wave[:, None], (WINDOW // 2, WINDOW // 2), mode="reflect")[:, 0]

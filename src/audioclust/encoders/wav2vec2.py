@@ -1,7 +1,7 @@
 """wav2vec 2.0 base (Baevski et al., NeurIPS 2020, arXiv 2006.11477), pretrained on LibriSpeech, by torchaudio.
 
 The mean over the frames of one transformer layer. The first convolution's group norm averages over time, so padding
-changes a whole embedding: every clip is cut to its own length, and only clips of one length share a batch.
+changes a whole embedding, which is therefore of the signal alone.
 """
 
 from dataclasses import KW_ONLY, dataclass
@@ -13,6 +13,7 @@ from pydantic import Field
 from torchaudio.models import Wav2Vec2Model, wav2vec2_base
 
 from audioclust.encoders import _weights as published
+from audioclust.encoders._padding import Padding, embed_signal
 from audioclust.parameters import validate
 
 CHECKPOINT = published.Checkpoint(
@@ -31,6 +32,7 @@ class Wav2Vec2:
     # Middle layers hold more of phonemes and speakers than the last.
     layer: Annotated[int, Field(ge=1, le=12)] = 12  # which of the 12 transformer layers
     weights: str | None = None  # a checkpoint file; None: the published one
+    padding: Padding = "ignore"  # ignore: embed the signal alone; pool: its padding too, and so its length
     _: KW_ONLY
     device: str = "cpu"
     random_state: int = 0  # without effect
@@ -52,17 +54,16 @@ class Wav2Vec2:
         published.load(network, _renamed(published.read(file)), file)
         self.network_ = network.eval().to(self.device)
 
-    def __call__(self, x: np.ndarray, durations: np.ndarray | None = None) -> np.ndarray:
-        """Return (b, 768) float32; ``durations`` (b,) in seconds says where each clip ends and its padding begins."""
-        x = np.asarray(x, dtype=np.float32)
-        lengths = np.full(len(x), x.shape[1])
-        if durations is not None:
-            lengths = np.clip(np.rint(durations * self.sample_rate).astype(int), SHORTEST, x.shape[1])
-        out = np.empty((len(x), self.dim), np.float32)
-        for length in np.unique(lengths):
-            rows = lengths == length
-            out[rows] = pooled(self.network_, torch.from_numpy(x[rows, :length]).to(self.device), self.layer)
-        return out
+    def __call__(self, x: np.ndarray, signal: np.ndarray | None = None) -> np.ndarray:
+        """Return (b, 768) float32 of waveforms (b, samples).
+
+        ``signal`` (b,) is how many of the samples hold signal; None: all. Signal shorter than 400 samples, the
+        receptive field of one frame, keeps as much of its padding.
+        """
+        return embed_signal(self._embed, np.asarray(x, dtype=np.float32), signal, self.padding, SHORTEST)
+
+    def _embed(self, x: np.ndarray) -> np.ndarray:
+        return pooled(self.network_, torch.from_numpy(x).to(self.device), self.layer)
 
 
 def pooled(network: Wav2Vec2Model, wave: torch.Tensor, layer: int) -> np.ndarray:

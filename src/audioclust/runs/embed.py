@@ -4,6 +4,7 @@ On the CPU, shards of a fixed number of clips go to worker processes of one thre
 on the number of cores; on a GPU one process feeds the device.
 """
 
+import json
 import os
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,9 +45,10 @@ class Embed:
         Args:
             encoder: name of a file in ``audioclust/encoders``.
             section: its parameters.
-            source: "logmel" -> (n, mels, frames) float16 and "waveform" -> (n, samples) int16, both .npy.
+            source: "logmel" -> (n, mels, frames) float16, with stage ``logmel``'s ``stats.json`` beside it, and
+                "waveform" -> (n, samples) int16, both .npy.
             rate: sample rate of the waveforms in Hz.
-            stats: mean and standard deviation of all log-mels.
+            stats: mean and standard deviation of the log-mels.
             durations: (n,) seconds of signal in each clip; what follows is padding.
             out: the file to write.
 
@@ -57,11 +59,12 @@ class Embed:
         job = (encoder, tuple(sorted((k, _hashable(v)) for k, v in section.items())), where, self.seed, tuple(stats))
         first = _built(*job)  # weights are looked for here, before any work
         path = source[first.input].absolute()  # worker processes may be older than the working folder
-        n = len(np.load(path, mmap_mode="r"))
+        signal = _signal(first, path, durations)
+        n = len(signal)
         out.parent.mkdir(parents=True, exist_ok=True)
         part = out.with_suffix(".part.npy")
         starts = range(0, n, SHARD)
-        tasks = [(job, path, s, min(s + SHARD, n), rate, durations[s : s + SHARD], self.batch) for s in starts]
+        tasks = [(job, path, s, min(s + SHARD, n), rate, signal[s : s + SHARD], self.batch) for s in starts]
         shards = parallel.run(_shard, tasks, workers=self.workers if where == "cpu" else 1, name=encoder)
         result = None
         for start, rows in zip(starts, shards, strict=True):
@@ -85,18 +88,29 @@ def _built(name: str, section: tuple, device: str, seed: int, stats: tuple[float
     return encoder
 
 
-def _shard(job: tuple, path: Path, start: int, stop: int, rate: int, durations: np.ndarray, batch: int) -> np.ndarray:
+def _signal(encoder: Any, path: Path, durations: np.ndarray) -> np.ndarray:
+    """Return how many frames or samples of signal each clip has, (n,), as the encoder counts them."""
+    if encoder.input == "waveform":
+        return np.rint(durations * encoder.sample_rate).astype(np.int64)
+    from audioclust.views.clips import signal_frames
+
+    stats = json.loads(path.with_name("stats.json").read_text(encoding="utf-8"))
+    return signal_frames(durations, stats["hop_seconds"], np.load(path, mmap_mode="r").shape[2])
+
+
+def _shard(job: tuple, path: Path, start: int, stop: int, rate: int, signal: np.ndarray, batch: int) -> np.ndarray:
     encoder = _built(*job)
     clips = np.load(path, mmap_mode="r")[start:stop]
-    rows = []
+    order = np.argsort(signal, kind="stable")  # clips of one length are embedded together
+    found = []
     for i in range(0, len(clips), batch):
-        x = np.asarray(clips[i : i + batch], dtype=np.float32)
+        rows = order[i : i + batch]
+        x = np.asarray(clips[rows], dtype=np.float32)
         if encoder.input == "waveform":
             x = _resampled(x / 32768.0, rate, encoder.sample_rate)
-        seconds = durations[i : i + batch]
         with one_thread():
-            rows.append(np.asarray(encoder(x, seconds), dtype=np.float32))
-    return np.concatenate(rows)
+            found.append(np.asarray(encoder(x, signal[rows]), dtype=np.float32))
+    return np.concatenate(found)[np.argsort(order)]
 
 
 def _resampled(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:

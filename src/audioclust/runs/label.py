@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-CLIP = ("clip_id", "path", "start", "duration", "group")  # columns of the clip table that are no labelling
+# Columns of the clip table that are no labelling: seconds, Hz of the recording, dBFS of the clip (RMS)
+CLIP = ("clip_id", "path", "start", "duration", "rate", "level", "group")
 
 
 @dataclass
@@ -21,15 +22,24 @@ class Label:
         """Return the label of each clip, "" where it has none.
 
         Raises:
-            ValueError: there is no such labelling; the message names those there are.
+            ValueError: there is no such labelling, or all its labels are the same; the message names those there are.
         """
         labellings = [column for column in clips.columns if column not in CLIP]
-        if self.label == "auto":
-            return clips[labellings[0]] if labellings else pd.Series([""] * len(clips), dtype=str)
-        if self.label not in labellings:
+        if self.label == "auto" and not labellings:
+            return pd.Series([""] * len(clips), dtype=str)
+        name = labellings[0] if self.label == "auto" else self.label
+        if name not in labellings:
             there = ", ".join(labellings) if labellings else "none, they are unlabelled"
             raise ValueError(f"data.label = {self.label!r}: these recordings have the labellings: {there}")
-        return clips[self.label]
+        classes = {column: {*clips[column]} - {""} for column in labellings}
+        if len(classes[name]) == 1:
+            others = ", ".join(column for column, labels in classes.items() if len(labels) > 1)
+            way_out = f"set data.label to one of {others}, or" if others else "to cluster without labels"
+            raise ValueError(
+                f"data.label = {self.label!r}: every label of {name!r} is {classes[name].pop()!r}, and one class is "
+                f"nothing to compare clusters with; {way_out} set data.dataset to folder and folder.labels to none"
+            )
+        return clips[name]
 
 
 def resolve(wanted: Mapping[str, int | str], classes: int, clips: int) -> dict[str, int]:

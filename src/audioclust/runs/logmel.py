@@ -1,57 +1,101 @@
 """Clips to log-mels and their statistics."""
 
+import json
 import os
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from audioclust import parallel
-from audioclust.clips.logmel import FrontEnd, LogMel
+from audioclust.clips.logmel import EPS, FrontEnd, LogMel
 from audioclust.threads import one_thread
+from audioclust.views.clips import signal_frames
 
 SHARD = 128  # clips per task; fixed, so that the statistics add up in one order whatever the number of workers
 
 
-def compute(audio: np.ndarray, rate: int, out: Path, front_end: FrontEnd, *, workers: int = -1) -> dict[str, float]:
-    """Write the log-mels of all clips to ``out``, (n, n_mels, frames) float16, and return their mean and deviation.
+def compute(
+    audio: np.ndarray,
+    rate: int,
+    out: Path,
+    front_end: FrontEnd,
+    *,
+    durations: np.ndarray | None = None,
+    workers: int = -1,
+) -> dict[str, Any]:
+    """Write the log-mels of all clips to ``out``, (n, n_mels, frames) float16, and ``stats.json`` beside them.
+
+    The log-mel of a clip is that of its signal alone, reflected at its end; the frames of the padding are silence.
 
     Args:
         audio: (n, samples) int16, a memory map of ``data/clips/audio.npy``.
         rate: its sample rate in Hz; resampled with soxr where the front end wants another.
         out: the file to write.
         front_end: what a log-mel is.
+        durations: (n,) seconds of signal in each clip, what follows being padding; None: all.
         workers: processes; -1: one per core.
 
     Returns:
-        "mean" and population "std" over all elements, what BYOL-A normalises with.
+        What ``stats.json`` holds: "mean" and population "std" over all bands of all frames with signal, what BYOL-A
+        normalises with; "front_end" with the seconds of a clip; and ``FrontEnd.axes``.
+
+    Raises:
+        ValueError: parameters out of range, or clips too short to be reflected at their ends.
     """
     transform = LogMel(front_end)
-    first = _shard(audio[:1], rate, transform)
+    with one_thread(), torch.inference_mode():
+        t = transform(torch.from_numpy(_wave(audio[0], rate, front_end.sample_rate)[None])).shape[2]
+    seconds = audio.shape[1] / rate
+    durations = np.full(len(audio), seconds) if durations is None else durations
+    least = -(-rate // front_end.sample_rate)  # one sample after resampling
+    samples = np.clip(np.rint(durations * rate).astype(np.int64), least, audio.shape[1])
+    frames = signal_frames(durations, front_end.hop / front_end.sample_rate, t)
     part = out.with_suffix(".part.npy")
-    result = np.lib.format.open_memmap(part, "w+", np.float16, (len(audio), *first.shape[1:]))
-    starts = range(0, len(audio), SHARD)
-    shards = parallel.run(
-        _shard, [(audio[s : s + SHARD], rate, transform) for s in starts], workers=workers, name="logmel"
-    )
+    result = np.lib.format.open_memmap(part, "w+", np.float16, (len(audio), front_end.n_mels, t))
+    shards = [slice(start, start + SHARD) for start in range(0, len(audio), SHARD)]
+    tasks = [(audio[s], rate, samples[s], frames[s], t, transform) for s in shards]
     total, squares = 0.0, 0.0
-    for start, mels in zip(starts, shards, strict=True):
-        result[start : start + len(mels)] = mels
-        values = mels.astype(np.float64)
+    for rows, mels in zip(shards, parallel.run(_shard, tasks, workers=workers, name="logmel"), strict=True):
+        result[rows] = mels
+        values = mels * (np.arange(t) < frames[rows, None, None]).astype(np.float64)
         total += values.sum()
         squares += (values**2).sum()
     result.flush()
-    mean = total / result.size
+    count = front_end.n_mels * int(frames.sum())
+    mean = float(total / count)
     os.replace(part, out)
-    return {"mean": round(mean, 6), "std": round(float(np.sqrt(max(squares / result.size - mean**2, 0.0))), 6)}
+    stats = {"mean": round(mean, 6), "std": round(float(np.sqrt(max(squares / count - mean**2, 0.0))), 6)}
+    stats |= front_end.axes() | {"front_end": asdict(front_end) | {"clip_seconds": seconds}}
+    out.with_name("stats.json").write_text(json.dumps(stats, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return stats
 
 
-def _shard(audio: np.ndarray, rate: int, transform: LogMel) -> np.ndarray:
-    wave = np.asarray(audio, dtype=np.float32) / 32768.0
-    if rate != transform.sample_rate:
-        import soxr
-
-        wave = np.stack([soxr.resample(row, rate, transform.sample_rate, quality="HQ") for row in wave])
+def _shard(
+    audio: np.ndarray, rate: int, samples: np.ndarray, frames: np.ndarray, t: int, transform: LogMel
+) -> np.ndarray:
+    """Return the log-mels (b, n_mels, t) of clips whose signal has ``samples`` (b,) and ``frames`` (b,)."""
+    mels = np.full((len(audio), transform.mel.n_mels, t), np.log(EPS), np.float16)
     with one_thread(), torch.inference_mode():
         # Clip by clip: at one thread a clip's spectra stay in the cache, a batch's do not.
-        return np.stack([transform(torch.from_numpy(row[None]))[0].numpy() for row in wave]).astype(np.float16)
+        for clip, length, last, mel in zip(audio, samples, frames, mels, strict=True):
+            wave = _wave(clip[:length], rate, transform.sample_rate)
+            if length < len(clip):
+                # As the front end reflects a whole clip, but as far as the last frame's window reaches: that frame may
+                # be centred after the signal, and the signal may be shorter than what is reflected.
+                end = (last - 1) * transform.mel.hop_length + transform.n_fft // 2 + 1
+                wave = np.pad(wave, (0, max(end - len(wave), 0)), mode="reflect")
+            mel[:, :last] = transform(torch.from_numpy(wave[None]))[0, :, :last].numpy()
+    return mels
+
+
+def _wave(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    """Return int16 samples in -1..1 at the rate that is wanted, float32."""
+    wave = np.asarray(samples, dtype=np.float32) / 32768.0
+    if rate == wanted:
+        return wave
+    import soxr
+
+    return soxr.resample(wave, rate, wanted, quality="HQ")

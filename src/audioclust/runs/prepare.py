@@ -1,14 +1,17 @@
 """Recordings of any kind to clips of one rate and length, on all cores, in bounded memory, resumable.
 
-Shards of recordings are decoded by worker processes, each into a file of its own; the parent strings them together.
-A killed run keeps its finished shards and ends in the same bytes.
+The recordings are cut into sections of some minutes, and tasks of about as much sound are decoded by worker processes,
+each into a file of its own; the parent strings them together. A killed run keeps its finished tasks and ends in the
+same bytes.
 """
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,11 +21,19 @@ import pandas as pd
 from pydantic import Field
 
 from audioclust import parallel
-from audioclust.clips.audio import Rejected, clips, resampled, to_int16
+from audioclust.clips.audio import Level, clips, open_recording, resampled, to_int16
+from audioclust.clips.rejected import Rejected
 from audioclust.parameters import NonNegative, Positive, Unit
 from audioclust.runs.label import CLIP
 
-SHARD = 100  # recordings per task
+SECTION = 600.0  # seconds of one recording that a task decodes, at most
+TASK = 300.0  # seconds of sound in a task of several recordings, about
+ASKED = 1 << 20  # bytes from which a recording is asked for its length
+BYTES_PER_SECOND = 32_000  # of a recording that was not asked
+# Below this peak 16 bits would keep less than five of a recording that has more.
+QUIET = 2.0**-10
+LOUD = {True: 1.0, False: 2.0**0.5}  # peak that is clipped; a lossy coder overshoots by up to 3 dB, everywhere
+LISTED = 3  # recordings named in the summary
 
 
 @dataclass
@@ -63,20 +74,25 @@ class Prepare:
     # where it is shorter than half a clip or than min_seconds.
     long: Literal["crop", "split"] = "crop"
     min_seconds: NonNegative = 0.05  # shorter recordings are rejected
-    max_rejected: Unit = 0.05  # share of recordings without any usable clip above which the run stops
+    # Share of recordings without any usable clip above which the run stops; a single one never stops it, but at 0
+    max_rejected: Unit = 0.05
     workers: Annotated[int, Field(ge=-1)] = -1  # processes; -1: one per core
 
-    def run(self, recordings: pd.DataFrame, root: Path, out: Path, *, scratch: Path) -> None:
+    def run(self, recordings: pd.DataFrame, root: Path, out: Path, *, scratch: Path) -> str:
         """Write ``audio.npy`` (n, samples) int16, ``clips.csv``, ``rejected.csv``, ``format.json``, ``info.json``.
 
         ``clips.csv`` has one row per clip and, after ``CLIP``, a column for each labelling; ``durations.npy`` (n,)
-        float64 repeats the seconds of signal, for what must not run again when labels change.
+        float64 repeats the seconds of signal, for what must not run again when labels change. ``info.json`` counts.
 
         Args:
-            recordings: ``path`` (relative to ``root``), ``group``, and a column for each labelling.
+            recordings: ``path`` (relative to ``root``), ``group``, and a column for each labelling; what else lies in
+                the folder is counted in ``attrs``: ``other_files`` that are no recordings.
             root: the folder of the recordings.
             out: the folder to write to.
-            scratch: the folder where finished shards wait for the others; removed at the end.
+            scratch: the folder where finished tasks wait for the others; removed at the end.
+
+        Returns:
+            What was used and what was not, in a sentence or two.
 
         Raises:
             ValueError: no recordings, a path twice, a labelling with the name of another column, clips without a
@@ -87,21 +103,21 @@ class Prepare:
         # Worker processes may be older than the working folder.
         root, scratch = root.absolute(), scratch.absolute()
         scratch.mkdir(parents=True, exist_ok=True)
-        paths = table["path"].tolist()
-        tasks = [(paths[i : i + SHARD], root, scratch, self._settings()) for i in range(0, len(paths), SHARD)]
-        parts = list(parallel.run(_shard, tasks, workers=self.workers, name="prepare"))
-        found = [json.loads(part.read_text(encoding="utf-8")) for part in parts]
+        found = self._converted(self._sections(table["path"].tolist(), root), root, scratch)
+        rejected = [row for each in found for row in each["rejected"]]
+        rows = [row for each in found for row in each["clips"]]
         out.mkdir(parents=True, exist_ok=True)
-        rejected = [row for shard in found for row in shard["rejected"]]
         _write_csv(pd.DataFrame(rejected, columns=["path", "start", "reason", "detail"]), out / "rejected.csv")
-        rows = [row for shard in found for row in shard["clips"]]
-        lost = _judge(table, rows, rejected, self.max_rejected)
-        _write_audio(parts, len(rows), self._settings()["samples"], out / "audio.npy")
-        _write_csv(pd.DataFrame(rows, columns=list(CLIP[:-1])).merge(table, on="path", how="left"), out / "clips.csv")
+        info = _counts(found, rows, recordings.attrs.get("other_files", 0))
+        _judge(info, rejected, self.max_rejected)
+        _write_audio(found, len(rows), self._settings()["samples"], out / "audio.npy")
+        columns = [name for name in CLIP if name != "group"]
+        _write_csv(pd.DataFrame(rows, columns=columns).merge(table, on="path", how="left"), out / "clips.csv")
         np.save(out / "durations.npy", np.array([row["duration"] for row in rows]))
         _write_json({"sample_rate": self.sample_rate, "samples": self._settings()["samples"]}, out / "format.json")
-        _write_json({"clips": len(rows), "recordings": len(table), "rejected": lost}, out / "info.json")
+        _write_json(info, out / "info.json")
         shutil.rmtree(scratch)
+        return _summary(info, found, rejected)
 
     def _check(self) -> None:
         if round(self.clip_seconds * self.sample_rate) < 1:
@@ -112,11 +128,52 @@ class Prepare:
             raise ValueError("data.workers = 0: must be 1 or more, or -1 for one per core")
 
     def _settings(self) -> dict[str, Any]:
-        """Return what the clips of a shard depend on."""
+        """Return what the clips of a recording depend on."""
         return {
             "rate": self.sample_rate, "policy": self.channels, "samples": round(self.clip_seconds * self.sample_rate),
             "long": self.long, "min_seconds": self.min_seconds,
         }  # fmt: skip
+
+    def _sections(self, paths: list[str], root: Path) -> list[dict[str, Any]]:
+        """Return the sections of all recordings: path, the first clip, how many (None: to the end), seconds."""
+        sizes = [sum(_stamp(root / path)[:1]) for path in paths]
+        asked = [i for i, size in enumerate(sizes) if size >= ASKED and self.long == "split"]
+        lengths = parallel.run(_seconds, [(root / paths[i],) for i in asked], workers=self.workers)
+        known, times = dict(zip(asked, lengths, strict=True)), Counter(sizes)
+        per = max(1, int(SECTION // self.clip_seconds))  # clips
+        found = []
+        for i, (path, size) in enumerate(zip(paths, sizes, strict=True)):
+            length, whole = known.get(i) or size / BYTES_PER_SECOND, per * self.clip_seconds
+            last = max(0, math.ceil(length / whole) - 1) if known.get(i) else 0
+            common = {"path": path, "twin": times[size] > 1}  # another file may have the same content
+            found += [common | {"first": per * j, "count": per, "seconds": whole} for j in range(last)]
+            count = 1 if self.long == "crop" else None
+            found.append(common | {"first": per * last, "count": count, "seconds": min(length, whole)})
+        return found
+
+    def _converted(self, sections: list[dict[str, Any]], root: Path, scratch: Path) -> list[dict[str, Any]]:
+        """Return what became of each recording, in order."""
+        parts = self._decoded(sections, root, scratch, "prepare")
+        found = [_joined(group) for group in _by_path(parts)]
+        again = [(each, gain) for each in found if (gain := _gain(each)) != 1 and len(each["parts"]) > 1]
+        if again:  # their level is known now
+            scaled = [part["section"] | {"gain": gain} for each, gain in again for part in each["parts"]]
+            parts = self._decoded(scaled, root, scratch, "prepare, other levels")
+            others = {group[0]["path"]: _joined(group) for group in _by_path(parts)}
+            found = [others.get(each["path"], each) for each in found]
+        return found
+
+    def _decoded(self, sections: list[dict], root: Path, scratch: Path, name: str) -> list[dict[str, Any]]:
+        tasks, sounds = [[]], 0.0
+        for section in sections:
+            if tasks[-1] and sounds + section["seconds"] > TASK:
+                tasks.append([])
+                sounds = 0.0
+            tasks[-1].append(section)
+            sounds += section["seconds"]
+        arguments = [(task, root, scratch, self._settings()) for task in tasks]
+        shards = parallel.run(_shard, arguments, workers=self.workers, name=name)
+        return [part for shard in shards for part in json.loads(shard.read_text(encoding="utf-8"))["parts"]]
 
 
 def _ordered(recordings: pd.DataFrame, root: Path) -> pd.DataFrame:
@@ -132,25 +189,37 @@ def _ordered(recordings: pd.DataFrame, root: Path) -> pd.DataFrame:
         table[column] = recordings[column].fillna("").astype(str).to_numpy() if column in recordings else ""
     twice = table["path"][table["path"].duplicated()]
     if len(twice):
-        raise ValueError(f"{len(twice)} recordings are listed twice, the first is {twice.iloc[0]!r}")
+        raise ValueError(f"{len(twice)} recordings are listed twice, the first is {_shown(twice.iloc[0])!r}")
     return table.sort_values("path", ignore_index=True)
 
 
-def _shard(paths: list[str], root: Path, scratch: Path, settings: dict[str, Any]) -> Path:
-    """Decode some recordings into ``scratch``; return the JSON file that tells what the raw file beside it holds."""
+def _shown(text: str) -> str:
+    """Return a file's name as it can be written: bytes that are no UTF-8 as ``\\xe9``."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
+def _seconds(path: Path) -> float | None:
+    """Return the length of a recording as far as its header tells."""
+    try:
+        with closing(open_recording(path)) as recording:
+            return recording.seconds
+    except Rejected:
+        return None
+
+
+def _shard(sections: list[dict], root: Path, scratch: Path, settings: dict[str, Any]) -> Path:
+    """Decode some sections into ``scratch``; return the JSON file that tells what the raw file beside it holds."""
     key = hashlib.blake2b(digest_size=12)
-    for path in paths:
-        key.update(json.dumps([path, _stamp(root / path)]).encode())
+    for section in sections:
+        key.update(json.dumps([section, _stamp(root / section["path"])], sort_keys=True).encode())
     key.update(json.dumps(settings, sort_keys=True).encode())
     index, raw = scratch / f"{key.hexdigest()}.json", scratch / f"{key.hexdigest()}.raw"
     if _finished(index, raw):
         return index
-    kept: dict[str, Any] = {"clips": [], "rejected": []}
     part = raw.with_suffix(f".{os.getpid()}.part")
     with part.open("wb") as stream:
-        for path in paths:
-            _recording(path, root, settings, stream, kept)
-    kept["digest"] = _digest(part)
+        parts = [_section(section, root, settings, stream) | {"raw": str(raw)} for section in sections]
+    kept = {"parts": parts, "digest": _digest(part)}
     os.replace(part, raw)
     part.write_text(json.dumps(kept), encoding="utf-8")
     os.replace(part, index)
@@ -171,73 +240,198 @@ def _digest(path: Path) -> str:
 
 
 def _finished(index: Path, raw: Path) -> bool:
-    """Tell whether a shard is there and whole; its size alone would not show a page lost with the machine's power."""
+    """Tell whether a task's files are there and whole; the size alone would not show a page lost in a power cut."""
     try:
         return json.loads(index.read_text(encoding="utf-8"))["digest"] == _digest(raw)
     except (FileNotFoundError, ValueError, KeyError):
         return False
 
 
-def _recording(path: str, root: Path, settings: dict[str, Any], stream: Any, kept: dict[str, Any]) -> None:
-    """Append the clips of one recording to ``stream`` and their rows to ``kept``; or the reason why there are none.
-
-    A recording that turns out to be damaged on the way gives no clip at all.
-    """
-    begin, count, rejected = stream.tell(), len(kept["clips"]), []
-    samples, rate = settings["samples"], settings["rate"]
-    wanted = samples / rate if settings["long"] == "crop" else None
+def _section(section: dict[str, Any], root: Path, settings: dict[str, Any], stream: Any) -> dict[str, Any]:
+    """Append the clips of a section to ``stream`` and return what is known of them; none where it is damaged."""
+    begin = stream.tell()
+    part = {"path": section["path"], "section": section, "clips": [], "silent": [], "rejected": None, "peak": 0.0,
+            "fine": False, "seconds": 0.0, "gain": section.get("gain", 1.0), "copy_of": None}  # fmt: skip
     try:
-        chunks = resampled(root / path, rate, settings["policy"], wanted)
-        for position, clip in enumerate(clips(chunks, samples, settings["long"])):
-            if position == 0 and len(clip) < settings["min_seconds"] * rate:
+        path = root / section["path"]
+        if _shown(section["path"]) != section["path"]:
+            raise Rejected("unreadable", "its name is no UTF-8: rename it")
+        part["copy_of"] = _digest(path) if section["twin"] and section["first"] == 0 and path.is_file() else None
+        _convert(part, path, settings, stream)
+        whole = section["first"] == 0 and (section["count"] is None or settings["long"] == "crop")
+        if whole and _gain(part) != part["gain"]:
+            _rewind(stream, begin)
+            part |= {"clips": [], "silent": [], "gain": _gain(part)}
+            _convert(part, path, settings, stream)
+    except Rejected as error:
+        _rewind(stream, begin)
+        part |= {"clips": [], "silent": [], "rejected": [error.reason, error.detail]}
+    return part | {"offset": begin, "bytes": stream.tell() - begin}
+
+
+def _rewind(stream: Any, position: int) -> None:
+    stream.seek(position)
+    stream.truncate()
+
+
+def _convert(part: dict[str, Any], path: Path, settings: dict[str, Any], stream: Any) -> None:
+    """Decode a section into clips, scaled by the part's ``gain``."""
+    first, count = part["section"]["first"], part["section"]["count"]
+    samples, rate = settings["samples"], settings["rate"]
+    level, least = Level(), settings["min_seconds"] * rate
+    with closing(open_recording(path)) as recording:
+        wanted = None if count is None else count * samples
+        chunks = resampled(recording, rate, settings["policy"], first * samples, wanted, level)
+        for position, clip in enumerate(clips(chunks, samples, count), first):
+            if position == 0 and len(clip) < least:
                 raise Rejected("too short", f"{len(clip) / rate:.4f} s; data.min_seconds is {settings['min_seconds']}")
-            if position > 0 and len(clip) < min(samples, max(samples / 2, settings["min_seconds"] * rate)):
+            if position > 0 and len(clip) < min(samples, max(samples / 2, least)):
                 break
             for channel in range(clip.shape[1]):
-                start = position * samples / rate
-                sound = to_int16(clip[:, channel], samples)
-                if not sound.any():
-                    rejected.append(_rejection(path, start, "silent", f"all samples of channel {channel} are zero"))
-                    continue
-                stream.write(sound.tobytes())
-                name = f"{path}|{start:.6f}|{channel}"
-                kept["clips"].append(
-                    {
-                        "clip_id": hashlib.blake2b(name.encode(), digest_size=6).hexdigest(),
-                        "path": path,
-                        "start": round(start, 6),
-                        "duration": round(len(clip) / rate, 6),
-                    }
-                )
-        if len(kept["clips"]) == count and not rejected:
-            raise Rejected("empty", "no samples were decoded")
-    except Rejected as error:
-        stream.seek(begin)
-        stream.truncate()
-        del kept["clips"][count:]
-        rejected = [_rejection(path, 0.0, error.reason, error.detail)]
-    kept["rejected"] += rejected
+                _clip(part, clip[:, channel], position, channel, recording.rate, settings, stream)
+        if count is None or settings["long"] == "crop":
+            recording.finish()
+        part |= {"peak": level.peak, "fine": recording.fine, "seconds": recording.seconds or 0.0}
+
+
+def _clip(
+    part: dict[str, Any], x: np.ndarray, position: int, channel: int, source: int, settings: dict[str, Any], stream: Any
+) -> None:
+    """Append one clip, of the recording's samples ``x`` (n,); or the reason why there is none."""
+    samples, rate = settings["samples"], settings["rate"]
+    start, power = round(position * samples / rate, 6), float(np.square(x, dtype=np.float64).mean())
+    sound = to_int16(x * np.float32(part["gain"]), samples)
+    if not sound.any():
+        part["silent"].append([start, channel])
+        return
+    stream.write(sound.tobytes())
+    name = f"{part['path']}|{position * samples / rate:.6f}|{channel}"
+    part["clips"].append(
+        {
+            "clip_id": hashlib.blake2b(name.encode(), digest_size=6).hexdigest(),
+            "path": part["path"],
+            "start": start,
+            "duration": round(len(x) / rate, 6),
+            "rate": source,
+            "level": round(10 * math.log10(power), 2),
+        }
+    )
+
+
+def _gain(each: dict[str, Any]) -> float:
+    """Return what the samples of a part, or of a whole recording, are multiplied by.
+
+    Where they exceed full scale, they are scaled down to fit: a scale of its own, such as that of 16-bit integers, or
+    a mix that was not limited. Where 16 bits would keep next to nothing, they are scaled up by a power of 2.
+    """
+    if each["peak"] > LOUD[each["fine"]]:
+        return (1 - 2.0**-15) / each["peak"]  # 32767 of 32768
+    if each["fine"] and 0 < each["peak"] < QUIET:
+        return 2.0 ** (-1 - math.ceil(math.log2(each["peak"])))
+    return 1.0
+
+
+def _by_path(parts: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for part in parts:
+        found.setdefault(part["path"], []).append(part)
+    return list(found.values())
+
+
+def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what became of a recording; damage in one of its sections leaves no clip of it."""
+    path = _shown(parts[0]["path"])
+    clips = [clip for part in parts for clip in part["clips"]]
+    silent = [moment for part in parts for moment in part["silent"]]
+    reasons = [part["rejected"] for part in parts if part["rejected"]]
+    if not reasons and not clips and not silent:
+        reasons = [["empty", "no samples were decoded"]]
+    if reasons:
+        clips, rejected = [], [_rejection(path, 0.0, *reasons[0])]
+    else:
+        rejected = [_rejection(path, start, "silent", _silence(parts, channel)) for start, channel in silent]
+    return {
+        "path": parts[0]["path"], "parts": parts, "clips": clips, "rejected": rejected,
+        "peak": max(part["peak"] for part in parts), "fine": parts[0]["fine"], "gain": parts[0]["gain"],
+        "seconds": max(part["seconds"] for part in parts), "copy_of": parts[0]["copy_of"],
+    }  # fmt: skip
 
 
 def _rejection(path: str, start: float, reason: str, detail: str) -> dict[str, Any]:
-    return {"path": path, "start": round(start, 6), "reason": reason, "detail": detail}
+    return {"path": path, "start": start, "reason": reason, "detail": detail}
 
 
-def _judge(table: pd.DataFrame, rows: list[dict], rejected: list[dict], max_rejected: float) -> int:
-    """Return how many recordings gave no clip; stop where they are too many."""
-    lost = len(table) - len({row["path"] for row in rows})
-    if lost > max_rejected * len(table) or not rows:
-        counts = Counter(row["reason"] for row in {row["path"]: row for row in rejected}.values())
-        reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+def _silence(parts: list[dict[str, Any]], channel: int) -> str:
+    said = f"all samples of channel {channel} are zero"
+    if all(part["peak"] == 0 for part in parts):
+        return said
+    return f"{said}: the recording's channels cancel out (data.channels), or it is silent for so long"
+
+
+def _counts(found: list[dict[str, Any]], rows: list[dict[str, Any]], others: int) -> dict[str, Any]:
+    """Return the numbers of ``info.json``."""
+    used = [each for each in found if each["clips"]]
+    contents = Counter(each["copy_of"] for each in used if each["copy_of"])
+    return {
+        "clips": len(rows), "recordings": len(found), "rejected": len(found) - len(used), "other_files": others,
+        "copies": sum(count - 1 for count in contents.values()),
+        "scaled_down": sum(each["gain"] < 1 for each in used), "scaled_up": sum(each["gain"] > 1 for each in used),
+        "seconds": round(sum(row["duration"] for row in rows), 3),
+        "seconds_left_out": round(sum(map(_left_out, used)), 3),
+    }  # fmt: skip
+
+
+def _left_out(each: dict[str, Any]) -> float:
+    """Return the seconds of a recording after its last clip."""
+    last = each["clips"][-1]
+    left = each["seconds"] - last["start"] - last["duration"]
+    return left if left > 0.001 else 0.0
+
+
+def _judge(info: dict[str, Any], rejected: list[dict[str, Any]], max_rejected: float) -> None:
+    """Stop where too many recordings gave no clip."""
+    lost, total = info["rejected"], info["recordings"]
+    most = max(1, math.floor(max_rejected * total)) if max_rejected else 0
+    if lost > most or not info["clips"]:
         raise ValueError(
-            f"{lost} of {len(table)} recordings cannot be used ({reasons}); at most {max_rejected:.0%} may be "
+            f"{lost} of {total} recordings cannot be used ({_reasons(rejected)}); at most {max_rejected:.0%} may be "
             f"(data.max_rejected). Each is listed in data/clips/rejected.csv; mend or remove them, or raise the limit"
         )
-    return lost
 
 
-def _write_audio(parts: list[Path], clips: int, samples: int, path: Path) -> None:
-    """String the shards' raw samples together behind a .npy header: no array, so no memory."""
+def _reasons(rejected: list[dict[str, Any]]) -> str:
+    counts = Counter(row["reason"] for row in {row["path"]: row for row in rejected}.values())
+    return ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+
+
+def _summary(info: dict[str, Any], found: list[dict[str, Any]], rejected: list[dict[str, Any]]) -> str:
+    """Return what was used and what was not."""
+    used, files = info["recordings"] - info["rejected"], info["recordings"] + info["other_files"]
+    parts = [f"{used} of {files} files used: {info['clips']} clips, {_clock(info['seconds'])} of sound"]
+    if info["other_files"]:
+        parts.append(f"{info['other_files']} files are no recordings")
+    if rejected:
+        parts.append(f"not used: {_reasons(rejected)} (data/clips/rejected.csv)")
+    if info["copies"]:
+        parts.append(f"{info['copies']} are copies of another one, and kept")
+    if info["scaled_down"] or info["scaled_up"]:
+        parts.append(f"scaled to 16 bits: {info['scaled_down']} down, {info['scaled_up']} up")
+    longest = sorted((each for each in found if each["clips"] and _left_out(each) >= 1), key=_left_out, reverse=True)
+    named = ", ".join(f"{_clock(_left_out(each))} of {each['path']}" for each in longest[:LISTED])
+    if longest:
+        more = f" and of {len(longest) - LISTED} more" if len(longest) > LISTED else ""
+        parts.append(f"{named}{more} not used (data.long)")
+    return "; ".join(parts)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _write_audio(found: list[dict[str, Any]], clips: int, samples: int, path: Path) -> None:
+    """String the recordings' samples together behind a .npy header: no array, so no memory."""
     part = path.with_suffix(".part.npy")
     header = {
         "descr": np.lib.format.dtype_to_descr(np.dtype(np.int16)),
@@ -246,10 +440,19 @@ def _write_audio(parts: list[Path], clips: int, samples: int, path: Path) -> Non
     }
     with part.open("wb") as stream:
         np.lib.format.write_array_header_1_0(stream, header)
-        for index in parts:
-            with index.with_suffix(".raw").open("rb") as raw:
-                shutil.copyfileobj(raw, stream, 1 << 22)
+        for each in found:
+            for piece in each["parts"] if each["clips"] else ():
+                with Path(piece["raw"]).open("rb") as raw:
+                    raw.seek(piece["offset"])
+                    _copy(raw, stream, piece["bytes"])
     os.replace(part, path)
+
+
+def _copy(source: Any, target: Any, count: int) -> None:
+    while count > 0:
+        block = source.read(min(count, 1 << 22))
+        target.write(block)
+        count -= len(block)
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
