@@ -28,7 +28,7 @@ def main() -> None:
     methods = params.methods()
     text = {"dtype": str, "keep_default_na": False}
     clips = pd.read_csv(TRUTH / "labels.csv", skip_blank_lines=False, **text)
-    clips["group"] = pd.read_csv(CLIPS / "clips.csv", usecols=["group"], skip_blank_lines=False, **text)["group"]
+    clips = clips.join(_nuisances(pd.read_csv(CLIPS / "clips.csv", skip_blank_lines=False, **text)))
     files = [*(LABELS / "grid" / f"{e}.npz" for e in encoders), *(LABELS / "deep" / f"{m}.npz" for m in methods)]
     cells = [pair for file in files for pair in zip(*labels.load(file), strict=True)]
     evaluate = Evaluate(**params.section("evaluate", Evaluate))
@@ -40,9 +40,15 @@ def main() -> None:
         _draw(result, cells, clips, encoders, reducers)
         _draw_views(Augment(**params.section("augment", Augment)))
     costs.write(COSTS, "evaluate", [cost])
-    print(table.markdown(result, table.spent(COSTS)))
+    print(table.markdown(result, table.spent(COSTS)), *table.warnings(result, list(methods)), sep="\n")
     if params["data"]["dataset"] == "dcase2018_task5":
         print(table.reference_comparison(result, pd.read_csv(REFERENCE)))
+
+
+def _nuisances(clips: pd.DataFrame) -> pd.DataFrame:
+    """Return ``group`` as text and the other nuisances that ``clips`` has as numbers."""
+    there = clips[[name for name in table.NUISANCES if name in clips]]
+    return there.assign(**{name: pd.to_numeric(there[name]) for name in there if name != "group"})
 
 
 def _write_metrics(result: pd.DataFrame, methods: list[str]) -> None:
@@ -60,10 +66,12 @@ def _draw(result: pd.DataFrame, cells: list, clips: pd.DataFrame, encoders: list
     view = "tsne" if "tsne" in reducers else reducers[-1]
     encoder = best["encoder"] if best["encoder"] in encoders else encoders[0]
     xy = np.load(REDUCED / encoder / f"{view}.npy", mmap_mode="r")[0, :, :2]
-    shown = {"label": clips["label"], "group": clips["group"], "cluster": pd.Series(clusters).astype(str)}
-    for what, values in shown.items():
-        title = f"{view} of {encoder}, coloured by {what}"
-        plots.clip_map(xy, values.to_numpy(), title, PLOTS / f"map_{what}.png")
+    for what in ("label", "group", "cluster"):
+        there = what != "cluster" and (clips[what] != "").any()
+        shown = clips[what].to_numpy() if there else clusters
+        by = what if there or what == "cluster" else f"cluster: no {what}s"
+        title = f"{view} of {encoder}, coloured by {by}"
+        plots.clip_map(xy, shown, title, PLOTS / f"map_{what}.png")
     name = " + ".join(best[part] for part in table.KEY)
     plots.confusion(clips["label"].to_numpy(), clusters, PLOTS / "confusion.png", name)
     # The rows travel inside the page of `dvc plots show`, so there are never more than it can draw.
@@ -73,7 +81,7 @@ def _draw(result: pd.DataFrame, cells: list, clips: pd.DataFrame, encoders: list
     stats = json.loads((LOGMEL / "stats.json").read_text(encoding="utf-8"))
     axes = {"hop_seconds": stats["hop_seconds"], "mel_hz": np.array(stats["mel_hz"])}
     logmel = np.load(LOGMEL / "logmel.npy", mmap_mode="r")
-    plots.examples(logmel, clips["label"].to_numpy(), PLOTS / "examples.png", **axes)
+    plots.examples(logmel, clips["label"].to_numpy(), clusters, PLOTS / "examples.png", **axes)
 
 
 def _draw_views(augment: Augment) -> None:

@@ -3,6 +3,7 @@
 import pandas as pd
 
 import own_source  # noqa: F401
+from audioclust import registry
 from audioclust.report import table
 from params import run
 from paths import COSTS, METRICS
@@ -12,7 +13,8 @@ def main() -> None:
     path = METRICS / "table.csv"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; `make repro` writes it")
-    print(table.markdown(pd.read_csv(path), table.spent(COSTS)))
+    result = pd.read_csv(path)
+    print(table.markdown(result, table.spent(COSTS)), *table.warnings(result, registry.names("methods")), sep="\n")
 
 
 if __name__ == "__main__":

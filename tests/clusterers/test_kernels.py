@@ -81,11 +81,13 @@ def test_dbscan_is_scikit_learns_on_every_step_of_the_ladder(d, min_samples, mon
     """One pass over the pairs gives the labels at every eps, border points included."""
     x, seen = overlapping(300, d), {}
     monkeypatch.setattr(
-        dbscan, "best_scale", lambda ladder, labels_at, _: seen.update({e: labels_at(e) for e in ladder}) or ladder[0]
+        dbscan, "best_scale", lambda ladder, labels_at, *_: seen.update({e: labels_at(e) for e in ladder}) or ladder[0]
     )
-    DBSCAN(min_samples=min_samples).fit(x)
+    model = DBSCAN(min_samples=min_samples).fit(x)
     assert len(seen) == len(dbscan.LADDER)
-    for eps, labels in seen.items():
+    unit = model.chosen_["eps"] / min(seen)
+    for scale, labels in seen.items():
+        eps = scale * unit
         theirs = cluster.DBSCAN(eps=eps, min_samples=min_samples).fit(x).labels_
         np.testing.assert_array_equal(labels == -1, theirs == -1)
         assert adjusted_rand_score(labels, theirs) == 1

@@ -111,3 +111,12 @@ def test_statistics_in_the_chosen_order():
     found = LogmelStats(statistics=["max", "mean"])(x)
     np.testing.assert_array_equal(found[:, :64], x.max(2))
     np.testing.assert_allclose(found[:, 64:], x.mean(2), rtol=1e-5)
+
+
+def test_what_is_not_said_of_the_signal_is_seen_in_the_padding():
+    rng = np.random.default_rng(0)
+    x = rng.normal(-8, 2, (3, 64, 100)).astype(np.float32)
+    x[1, :, 70:] = x[2] = np.float32(-15.94)
+    encoder = LogmelStats()
+    assert np.array_equal(encoder(x), encoder(x, np.array([100, 70, 100])))
+    assert np.array_equal(LogmelStats(padding="pool")(x), encoder(x, np.array([100, 100, 100])))

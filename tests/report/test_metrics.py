@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import completeness_score, silhouette_samples
 
 from audioclust.report import metrics
 
@@ -43,7 +44,8 @@ def brute_force(labels, clusters):
 @pytest.mark.parametrize("metric", STORED)
 def test_agrees_with_the_official_numbers(name, metric):
     expected = GOLDEN[STORED[metric]][list(PAIRS).index(name)]
-    assert metrics.score(*PAIRS[name])[metric] == pytest.approx(expected, abs=1e-9)
+    labels, clusters = PAIRS[name]
+    assert (metrics.score(labels, clusters) | metrics.sizes(clusters))[metric] == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("classes, found", [(4, 4), (3, 6), (6, 3), (5, 1), (1, 4)])
@@ -60,6 +62,7 @@ def test_names_of_labels_and_clusters_do_not_matter():
     before, after = metrics.score(labels, clusters), metrics.score(words, renamed)
     for name in ("nmi", "nmi_arithmetic", "ami", "ari", "acc"):
         assert after[name] == pytest.approx(before[name], abs=1e-12)
+    before, after = metrics.sizes(clusters), metrics.sizes(renamed)
     assert after["noise"] == 0 and after["clusters"] == before["clusters"] + 1
 
 
@@ -69,9 +72,29 @@ def test_geometric_nmi_is_never_below_arithmetic():
         assert found["nmi"] >= found["nmi_arithmetic"] - 1e-12
 
 
+def test_explained_is_the_completeness_less_what_shuffled_labels_have():
+    """Against scikit-learn's completeness and the mean of 500 permutations."""
+    labels, clusters = random_pair(0, 4, 6, n=60)
+    clusters[:40] = labels[:40]
+    rng = np.random.default_rng(0)
+    chance = np.mean([completeness_score(rng.permutation(labels), clusters) for _ in range(500)])
+    expected = (completeness_score(labels, clusters) - chance) / (1 - chance)
+    assert metrics.explained(labels, clusters) == pytest.approx(expected, abs=0.01)
+
+
+def test_explained_is_1_where_labels_determine_clusters_and_0_for_chance_or_one_cluster():
+    labels = np.arange(200) % 10
+    assert metrics.explained(labels, labels // 5) == pytest.approx(1)
+    assert metrics.explained(labels // 5, labels) == pytest.approx(np.log(2) / np.log(10), abs=0.03)
+    assert metrics.explained(labels, np.zeros(200, int)) == metrics.explained(np.arange(200), np.arange(200)) == 0
+    found = [metrics.explained(*random_pair(seed, 5, 20, n=100)) for seed in range(50)]
+    assert abs(np.mean(found)) < 0.01
+
+
 def test_noise_is_not_a_cluster_found_but_may_match_a_class():
-    found = metrics.score(np.array(["a", "a", "b", "b"]), np.array([-1, -1, 0, 1]))
-    assert found["acc"] == 0.75 and found["clusters"] == 2 and found["noise"] == 0.5
+    clusters = np.array([-1, -1, 0, 1])
+    assert metrics.score(np.array(["a", "a", "b", "b"]), clusters, ["acc"]) == {"acc": 0.75}
+    assert metrics.sizes(clusters) == {"clusters": 2, "noise": 0.5, "largest": 0.25, "coverage": 0}
 
 
 @pytest.mark.parametrize("clusters", [np.zeros(3, int), np.zeros(0, int), np.array(["0", "1"]), np.array([0.0, 1.0])])
@@ -96,10 +119,71 @@ def test_label_free_scores_do_not_depend_on_the_scale():
     assert small == pytest.approx(large, rel=1e-6)
 
 
-def test_label_free_scores_leave_noise_out():
+def test_label_free_scores_but_one_leave_noise_out():
     x, truth = blobs()
     noisy, clusters = np.vstack([x, np.full((5, 4), 1e4)]), np.r_[truth, np.full(5, -1)]
-    assert metrics.score_without_labels(noisy, clusters) == pytest.approx(metrics.score_without_labels(x, truth))
+    found, clean = metrics.score_without_labels(noisy, clusters), metrics.score_without_labels(x, truth)
+    assert found.pop("silhouette_all") == pytest.approx(clean.pop("silhouette_all") * 60 / 65)
+    assert found == pytest.approx(clean)
+
+
+def test_in_the_silhouette_of_all_clips_noise_and_lone_clips_count_zero():
+    x, _ = blobs(n=40, k=2)
+    clusters = np.where(np.arange(40) < 20, np.arange(40) % 2, -1)
+    clusters[:2] = 7, 8
+    kept = clusters != -1
+    each = silhouette_samples(x[kept], clusters[kept])
+    assert (each[:2] == 0).all()
+    found = metrics.score_without_labels(x, clusters)
+    assert found["silhouette_all"] == pytest.approx(each.sum() / 40)
+    assert found["silhouette"] == pytest.approx(each.sum() / 20)
+
+
+def test_without_noise_both_silhouettes_are_the_same():
+    found = metrics.score_without_labels(*blobs())
+    assert found["silhouette_all"] == found["silhouette"]
+
+
+@pytest.mark.parametrize(
+    "clusters, clusters_found, noise, largest, coverage",
+    [
+        ([0, 0, 0, 1, 1, 2, -1, -1, -1, -1], 3, 0.4, 0.3, 0.5),
+        ([3] * 9 + [0], 2, 0, 0.9, 0.9),
+        ([-1] * 10, 0, 1, 0, 0),
+        (list(range(10)), 10, 0, 0.1, 0),
+    ],
+)
+def test_sizes(clusters, clusters_found, noise, largest, coverage):
+    found = metrics.sizes(np.array(clusters))
+    assert found == {"clusters": clusters_found, "noise": noise, "largest": largest, "coverage": coverage}
+
+
+def test_bins_are_quantiles_in_the_order_of_the_values():
+    values = np.random.default_rng(0).lognormal(size=1000)
+    bins = metrics.binned(values)
+    assert list(np.bincount(bins)) == [100] * 10
+    assert (np.diff(bins[np.argsort(values)]) >= 0).all()
+    assert np.array_equal(bins, metrics.binned(np.log(values)))
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.95])
+def test_clips_that_are_cut_to_one_length_have_a_bin_of_their_own(share):
+    values = np.random.default_rng(0).random(1000)
+    values[values > 1 - share] = 4.0
+    bins = metrics.binned(values)
+    assert len({*bins[values == 4]}) == 1 and not {*bins[values == 4]} & {*bins[values != 4]}
+    assert len({*bins}) >= 2
+
+
+def test_few_values_are_a_bin_each_and_a_constant_is_one():
+    rates = np.repeat([8000, 16000, 44100], [3, 190, 7])
+    assert np.array_equal(np.unique(rates, return_inverse=True)[1], metrics.binned(rates))
+    assert set(metrics.binned(np.full(50, 4.0))) == {0}
+
+
+@pytest.mark.parametrize("n, bins", [(12, 2), (30, 3), (55, 5), (5000, 10)])
+def test_a_bin_holds_enough_clips(n, bins):
+    assert len(np.unique(metrics.binned(np.random.default_rng(0).random(n)))) == bins
 
 
 def test_the_silhouette_of_a_sample_is_near_that_of_all_and_repeats():

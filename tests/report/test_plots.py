@@ -15,11 +15,11 @@ CLUSTERS = np.r_[np.full(40, 5), np.full(40, 2), np.full(30, 7), np.full(10, -1)
 LOGMEL = RNG.normal(size=(120, 64, 301)).astype(np.float16)
 
 
-def result(encoders=("byol_a", "passt"), labelled=True):
+def result(encoders=("byol_a", "passt"), labelled=True, largest=0.4):
     rows = [
         {"encoder": e, "reducer": r, "clusterer": c, "seed": s, "chosen": "", "reason": "", "clusters": 3, "noise": 0.0}
         | ({"nmi": (i + j + k) / 10 + s / 50} if labelled else {})
-        | {"silhouette": (j - i) / 5}
+        | {"silhouette_all": (j - i) / 5, "largest": 0.4 if c == "kmeans" else largest, "coverage": 1.0}
         for i, e in enumerate(encoders)
         for j, r in enumerate(["none", "pca"])
         for k, c in enumerate(["kmeans", "dbscan"])
@@ -38,11 +38,14 @@ DRAWN = {
     "bars": lambda path: plots.bars(result(), path),
     "bars of one": lambda path: plots.bars(result(["byol_a"]), path),
     "bars of five": lambda path: plots.bars(result(["a", "b", "c", "d", "e"]), path),
+    "sizes of many": lambda path: plots.confusion(np.full(120, ""), np.arange(120) // 2 - 1, path, "title"),
     "bars without labels": lambda path: plots.bars(result(labelled=False), path),
-    "examples": lambda path: plots.examples(LOGMEL, LABELS, path),
-    "examples in kHz": lambda path: plots.examples(LOGMEL, LABELS, path, mel_hz=np.geomspace(60, 7800, 64)),
-    "examples without labels": lambda path: plots.examples(LOGMEL, np.full(120, ""), path),
-    "examples of many": lambda path: plots.examples(LOGMEL, np.arange(120).astype(str), path),
+    "bars with pale ones": lambda path: plots.bars(result(labelled=False, largest=0.95), path),
+    "examples": lambda path: plots.examples(LOGMEL, LABELS, CLUSTERS, path),
+    "examples in kHz": lambda path: plots.examples(LOGMEL, LABELS, CLUSTERS, path, mel_hz=np.geomspace(60, 7800, 64)),
+    "examples without labels": lambda path: plots.examples(LOGMEL, np.full(120, ""), CLUSTERS, path),
+    "examples of many": lambda path: plots.examples(LOGMEL, np.arange(120).astype(str), CLUSTERS, path),
+    "examples of many clusters": lambda path: plots.examples(LOGMEL, np.full(120, ""), np.arange(120) // 2, path),
 }
 
 
@@ -64,7 +67,7 @@ def test_every_picture_is_drawn_and_fits_a_readme(name, tmp_path):
     assert len(colours_of(tmp_path / "drawn.png")) > 1
 
 
-@pytest.mark.parametrize("name", ["map", "confusion", "bars", "examples"])
+@pytest.mark.parametrize("name", ["map", "confusion", "confusion without labels", "bars", "examples"])
 def test_equal_data_give_equal_bytes_whatever_the_users_style(name, tmp_path):
     DRAWN[name](tmp_path / "one.png")
     with rc_context({"font.size": 20, "lines.linewidth": 5, "axes.facecolor": "red", "savefig.dpi": 30}):
@@ -116,7 +119,35 @@ def test_confusion_rows_name_clusters_without_a_class_and_leave_out_clips_withou
     labels = np.array(["a", "a", "a", "", "a"])
     rows = plots.confusion_rows(labels, np.array([0, 0, 4, 0, -1]))
     assert rows.to_dict("list") == {"actual": ["a"] * 4, "predicted": ["a", "a", "cluster 4", "noise"]}
-    assert len(plots.confusion_rows(np.full(3, ""), np.zeros(3, int))) == 1
+
+
+def test_without_labels_the_confusion_is_the_sizes_of_the_clusters(tmp_path):
+    rows = plots.confusion_rows(np.full(3, ""), np.array([4, -1, 4]))
+    assert rows.to_dict("list") == {"actual": ["no label"] * 3, "predicted": ["cluster 4", "noise", "cluster 4"]}
+    assert list(plots.by_size(np.array([3, -1, 5, 5, -1, -1, 2])).items()) == [(5, 2), (2, 1), (3, 1), (-1, 3)]
+    DRAWN["confusion without labels"](tmp_path / "sizes.png")
+    assert {rgb(colour) for colour in (*plots.COLOURS[:3], plots.NOISE)} <= colours_of(tmp_path / "sizes.png")
+
+
+def test_without_labels_examples_are_of_clusters_by_size():
+    members, kind = plots._members(np.full(120, ""), CLUSTERS)
+    assert kind == "clusters" and list(members) == [
+        "cluster 2 (40 clips)", "cluster 5 (40 clips)", "cluster 7 (30 clips)", "noise (10 clips)",
+    ]  # fmt: skip
+    assert all((CLUSTERS[rows] == c).all() for c, rows in zip([2, 5, 7, -1], members.values(), strict=True))
+    members, kind = plots._members(np.where(LABELS == "cow", "", LABELS), CLUSTERS)
+    assert kind == "classes" and list(members) == ["cat", "dog"]
+
+
+def test_bars_of_cells_that_cannot_be_the_best_are_pale(tmp_path):
+    pale = tuple(round(255 - 0.3 * (255 - part)) for part in rgb(plots.COLOURS[0]))
+    for largest in (0.4, 0.95):
+        plots.bars(result(labelled=False, largest=largest), tmp_path / "bars.png")
+        near = [
+            max(abs(a - b) for a, b in zip(pale, found, strict=True)) <= 1
+            for found in colours_of(tmp_path / "bars.png")
+        ]
+        assert any(near) == (largest > 0.9)
 
 
 def test_folding_keeps_the_counts():

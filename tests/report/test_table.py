@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import re
 import statistics
 from pathlib import Path
 
@@ -31,10 +32,17 @@ def scored(cells=CELLS, seeds=3):
     )
 
 
-def unlabelled(silhouettes=(0.1, 0.3, 0.2)):
+def unlabelled(silhouettes=(0.1, 0.3, 0.2), largest=0.3, coverage=1.0, **values):
+    """Return a row per silhouette; the other values are one for all rows, or one per row."""
     cells = CELLS[: len(silhouettes)]
-    rows = [one(c, 0, silhouette=s, clusters=4, noise=0.1) for c, s in zip(cells, silhouettes, strict=True)]
-    return pd.DataFrame(rows)
+    values |= {"silhouette_all": list(silhouettes), "largest": largest, "coverage": coverage, "clusters": 4, "noise": 0}
+    return pd.DataFrame([one(cell, 0) for cell in cells]).assign(**values)
+
+
+def nuisances(labels=None, **shares):
+    """Return the table of one cell whose clusters the labels and nuisances explain to these shares."""
+    nmi = {} if labels is None else {"nmi": 0.4, "explained": labels}
+    return table.aggregate(unlabelled([0.3], **nmi, **{f"{what}_explained": share for what, share in shares.items()}))
 
 
 def reread(frame):
@@ -112,13 +120,67 @@ def test_summary_names_the_best_cell_by_nmi():
     assert len([v for group in found.values() for v in group.values() if isinstance(v, float)]) <= 20
 
 
-def test_summary_without_labels_goes_by_the_silhouette():
-    rows = table.aggregate(unlabelled())
-    assert table.headline(rows) == "silhouette"
-    best = table.summary(rows)["best"]
-    assert (
-        best["clusterer"] == CELLS[1][2] and best["silhouette"] == 0.3 and best["clusters"] == 4 and "nmi" not in best
+def test_summary_without_labels_goes_by_the_silhouette_of_all_clips():
+    rows = table.aggregate(unlabelled(silhouette=[0.9, 0.3, 0.2]))
+    assert table.headline(rows) == "silhouette_all"
+    found = table.summary(rows)["best"]
+    assert found["clusterer"] == CELLS[1][2] and found["silhouette_all"] == 0.3 and "nmi" not in found
+    assert {name: found[name] for name in table.SIZES} == {"clusters": 4, "noise": 0, "largest": 0.3, "coverage": 1}
+
+
+@pytest.mark.parametrize(
+    "largest, coverage",
+    [(0.99, 0.99), (0.901, 1.0), (0.04, 0.04), (0.01, 0.05), (0.5, 0.55)],
+    ids=["one and lone clips", "one and a small one", "noise", "noise and many small", "one and noise"],
+)
+def test_without_labels_a_cell_that_clusters_next_to_nothing_is_not_the_best(largest, coverage):
+    rows = table.aggregate(unlabelled((0.9, 0.1, 0.2), [largest, 0.3, 0.3], [coverage, 1, 1]))
+    assert table.best(rows)["clusterer"] == CELLS[2][2]
+    assert list(table.degenerate(rows.sort_values("silhouette_all_mean"))) == [False, False, True]
+    assert table.summary(rows)["zebra"]["clusterer"] == CELLS[2][2] and not table.warnings(rows)
+
+
+@pytest.mark.parametrize("largest, coverage", [(0.9, 1.0), (0.1, 0.2), (0.6, 0.7)])
+def test_nine_tenths_in_one_cluster_and_noise_may_be_the_best(largest, coverage):
+    assert table.best(table.aggregate(unlabelled((0.1, 0.9), largest, coverage)))["silhouette_all_mean"] == 0.9
+
+
+def test_where_no_cell_clusters_more_the_best_of_all_is_named_with_a_warning():
+    rows = table.aggregate(unlabelled((0.1, 0.3), 0.95))
+    assert table.best(rows)["silhouette_all_mean"] == 0.3
+    assert re.fullmatch(r"warning: zebra / tsne / kmeans is best only.*90%.*95\.0% .*", "".join(table.warnings(rows)))
+
+
+def test_with_labels_nmi_alone_decides():
+    rows = table.aggregate(unlabelled((0.9, 0.1), [0.3, 0.95], nmi=[0.1, 0.2], ami=[0.1, 0.2]))
+    assert table.headline(rows) == "nmi" and table.best(rows)["nmi_mean"] == 0.2 and not table.warnings(rows)
+
+
+def test_clusters_that_follow_a_nuisance_more_than_the_labels_are_warned_of():
+    (line,) = table.warnings(nuisances(labels=0.3, duration=0.41, level=0.35))
+    assert line.startswith(
+        "warning: the clusters of zebra / tsne / spectral follow the clips' duration: it explains 41%"
     )
+    assert "the labels 30%" in line
+    assert "follow the clips' group" in table.warnings(nuisances(labels=0.3, duration=0.41, group=0.7))[0]
+    (line,) = table.warnings(reread(nuisances(rate=0.6)))
+    assert "clips' rate: it explains 60% of them, more than everything else together" in line
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [{"labels": 0.5, "duration": 0.5}, {"labels": 0.5}, {"duration": 0.5}, {}, {"labels": -0.01, "level": 0.09}],
+)
+def test_no_warning_where_labels_lead_or_chance_would_do(shares):
+    assert table.warnings(nuisances(**shares)) == []
+
+
+def test_warnings_are_of_leaders_and_deep_methods_each_once():
+    rows = unlabelled((0.1, 0.2, 0.3), duration_explained=0.7)
+    rows.loc[len(rows)] = one(("scratch", "none", "deepcluster"), 0, duration_explained=0.6)
+    found = table.warnings(table.aggregate(rows), ["deepcluster"])
+    assert [" / ".join(CELLS[2]) in line for line in found] == [True, False]
+    assert "scratch / none / deepcluster" in found[1]
 
 
 def test_summary_is_strict_json():
@@ -139,6 +201,16 @@ def test_markdown_has_one_row_a_cell_and_only_scores_that_exist():
     assert len(text.splitlines()) == len(CELLS) + 2
     assert column(text, "NMI")[-1] == "0.010 ± 0.008" and column(text, "clusters")[0] == "9"
     assert "AMI" not in text and "NMI" not in table.markdown(table.aggregate(unlabelled()))
+
+
+def test_markdown_shows_sizes_and_nuisances():
+    rows = unlabelled(
+        largest=0.25, coverage=0.75, group_nmi=0.1, duration_nmi=0.5, rate_nmi=0.0, level_nmi=[0.1, 0.2, 0.3]
+    )
+    text = table.markdown(table.aggregate(rows))
+    assert column(text, "largest") == ["0.250"] * 3 and column(text, "coverage") == ["0.750"] * 3
+    assert column(text, "NMI of duration") == ["0.500"] * 3 and column(text, "NMI of level")[0] != ""
+    assert column(text, "silhouette (all clips)") and "NMI of rate" in text and "NMI of group" in text
 
 
 def test_one_seed_has_no_deviation():

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from audioclust.report import table
 from audioclust.runs.evaluate import Evaluate
 
 N = 90
@@ -27,8 +28,8 @@ def cell(seed=0, reason=""):
     return {"encoder": "e", "reducer": "none", "clusterer": "x", "seed": seed, "chosen": {}, "reason": reason}
 
 
-def scored(embeddings, labels, table=None):
-    return Evaluate().rows(clips() if table is None else table, [(cell(), np.asarray(labels))], embeddings).iloc[0]
+def scored(embeddings, labels, of=None):
+    return Evaluate().rows(clips() if of is None else of, [(cell(), np.asarray(labels))], embeddings).iloc[0]
 
 
 def test_a_perfect_labelling(embeddings):
@@ -65,6 +66,47 @@ def test_noise_is_counted(embeddings):
     assert row["noise"] == pytest.approx(0.1) and row["clusters"] == 3
 
 
+def test_sizes_are_of_all_clips_whatever_the_sample(embeddings):
+    found = np.repeat([0, 1, -1], [80, 8, 2])
+    found[87] = 2
+    row = Evaluate(sample=10).rows(clips(), [(cell(), found)], embeddings).iloc[0]
+    assert row["largest"] == pytest.approx(80 / 90) and row["coverage"] == pytest.approx(87 / 90)
+
+
+def test_clusters_that_follow_a_nuisance_are_seen(embeddings):
+    rng = np.random.default_rng(0)
+    nuisances = {
+        "duration": np.repeat([0.5, 1.0, 1.5], N // 3) + rng.uniform(0, 0.1, N),
+        "rate": np.tile([8000, 44100], N // 2),
+        "level": rng.normal(-30, 5, N),
+    }
+    row = scored(embeddings, np.repeat([2, 0, 1], N // 3), clips(label=[""] * N).assign(**nuisances))
+    assert row["duration_nmi"] == pytest.approx(np.sqrt(np.log(3) / np.log(9)), abs=0.01)
+    assert row["duration_explained"] == pytest.approx(1)
+    assert abs(row["rate_explained"]) < 0.05 and abs(row["level_explained"]) < 0.05 < row["level_nmi"]
+
+
+def test_groups_are_compared_with_labels_that_they_cross_and_with_no_others(embeddings):
+    """A group within one class, a recording of one sound, explains the clusters by its class."""
+    found, within = np.tile([0, 1], N // 2), np.char.add(TRUTH, np.tile(["1", "2", "3"], N // 3))
+    assert scored(embeddings, found)["group_explained"] == pytest.approx(1)
+    for of in (clips(group=within), clips(label=[""] * N), clips(label=["a"] * N)):
+        row = scored(embeddings, found, of)
+        assert "group_explained" not in row and row["group_nmi"] >= 0
+
+
+def test_a_nuisance_that_is_absent_or_constant_has_no_score(embeddings):
+    found = np.repeat([2, 0, 1], N // 3)
+    row = scored(embeddings, found, clips().assign(duration=4.0, level=np.nan))
+    assert not [name for name in row.index if name.startswith(("duration", "rate", "level"))]
+
+
+def test_clips_of_unknown_rate_are_left_out_of_its_score(embeddings):
+    rate = np.where(np.arange(N) % 3 == 0, np.nan, np.repeat([8000, 16000, 44100], N // 3))
+    found = np.where(np.arange(N) % 3 == 0, 7, np.repeat([2, 0, 1], N // 3))
+    assert scored(embeddings, found, clips().assign(rate=rate))["rate_nmi"] == pytest.approx(1)
+
+
 def test_a_cell_that_did_not_run_keeps_its_reason(embeddings):
     rows = Evaluate().rows(clips(), [(cell(reason="too large"), np.full(N, -1))], embeddings)
     assert rows.iloc[0]["reason"] == "too large" and "nmi" not in rows
@@ -73,6 +115,19 @@ def test_a_cell_that_did_not_run_keeps_its_reason(embeddings):
 def test_a_method_without_an_encoder_has_no_score_of_a_space(embeddings):
     rows = Evaluate().rows(clips(), [(cell() | {"encoder": "scratch"}, np.repeat([2, 0, 1], N // 3))], embeddings)
     assert rows.iloc[0]["acc"] == 1 and "silhouette" not in rows
+
+
+def test_one_far_clip_is_not_the_best_clustering_without_labels(embeddings):
+    x = np.load(embeddings["e"])
+    x[0] += 500
+    np.save(embeddings["e"], x)
+    cells = [
+        (cell(), np.repeat([2, 0, 1], N // 3)),
+        (cell() | {"clusterer": "outlier"}, (np.arange(N) == 0).astype(int)),
+    ]
+    result = table.aggregate(Evaluate().rows(clips(label=[""] * N), cells, embeddings)).set_index("clusterer")
+    assert result["silhouette_all_mean"].idxmax() == "outlier"
+    assert table.best(result.reset_index())["clusterer"] == "x"
 
 
 def test_equal_labels_of_two_encoders_are_scored_in_the_space_of_each(embeddings, tmp_path):

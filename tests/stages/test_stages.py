@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import soundfile
 import yaml
+from matplotlib.image import imread
 
 import params as params_module
 
@@ -89,9 +90,32 @@ def test_without_labels_k_must_be_given_and_scores_are_label_free(work, capsys):
     assert not (root / "data/logmel").exists()  # said before any work on the clips
     work(kmeans={"k": 2})
     table = run_all()
-    assert table["nmi_mean"].isna().all() and table["silhouette_mean"].iloc[0] > 0.3
-    assert json.loads(Path("metrics/summary.json").read_text())
-    assert all((root / f"plots/{name}.png").stat().st_size for name in ("bars", "confusion", "map_label", "examples"))
+    assert table["nmi_mean"].isna().all() and table["silhouette_all_mean"].iloc[0] > 0.3
+    best = json.loads(Path("metrics/summary.json").read_text())["best"]
+    assert best["silhouette_all"] > 0.3 and best["largest"] == 0.5 and best["coverage"] == 1 and "nmi" not in best
+    colours = [image_colours(root / f"plots/{name}.png") for name in ("map_label", "map_group", "confusion")]
+    assert all({(0x33, 0x22, 0x88), (0xDD, 0xCC, 0x77)} <= found for found in colours)
+    assert (root / "plots/bars.png").stat().st_size and (root / "plots/examples.png").stat().st_size
+    rows = pd.read_csv("plots/confusion.csv")
+    assert set(rows["actual"]) == {"no label"} and set(rows["predicted"]) == {"cluster 0", "cluster 1"}
+
+
+def image_colours(path: Path) -> set[tuple[int, ...]]:
+    """Return the different colours of a picture as 8-bit triples."""
+    image = (imread(path)[..., :3] * 255).round().astype(int)
+    return {tuple(colour) for colour in np.unique(image.reshape(-1, 3), axis=0)}
+
+
+def test_clusters_that_follow_the_duration_are_warned_of(work, capsys):
+    root = work(kmeans={"k": 2})
+    for i in range(24):
+        tone(root / f"in/{'ab'[i // 2 % 2]}/{i}.wav", 300, seconds=(0.1, 0.5)[i % 2], seed=i)
+    table = run_all()
+    assert table["duration_nmi_mean"].iloc[0] > 0.5 > table["nmi_mean"].iloc[0]
+    said = capsys.readouterr().out
+    assert "warning: the clusters of logmel_stats / none / kmeans follow the clips' duration" in said
+    run("table")
+    assert capsys.readouterr().out.splitlines()[-1] == said.splitlines()[-1]
 
 
 def test_one_class_only(work):
@@ -142,7 +166,7 @@ def damage(folder: Path) -> dict[str, str]:
     whole = (folder / "a/truncated.flac").read_bytes()
     (folder / "a/truncated.flac").write_bytes(whole[: len(whole) // 3])
     soundfile.write(folder / "a/no samples.wav", np.zeros(0), RATE)
-    soundfile.write(folder / "a/nan.wav", np.r_[np.full(RATE - 1, 0.1), np.nan], RATE, subtype="FLOAT")
+    soundfile.write(folder / "a/nan.wav", np.r_[np.full(RATE // 4, 0.1), np.nan, 0.1], RATE, subtype="FLOAT")
     soundfile.write(folder / "a/one hertz.wav", np.full(10, 0.1), 1)
     soundfile.write(folder / "a/silent.wav", np.zeros(RATE), RATE)
     return {f"a/{name}": reason for name, reason in {
@@ -183,8 +207,9 @@ def test_constant_embeddings(work):
 def test_too_many_bad_recordings_stop_the_run_with_counts(work):
     root = work()
     tone(root / "in/a/0.wav", 300)
-    (root / "in/a/text.wav").write_text("this is no sound")
-    with pytest.raises(SystemExit, match=r"1 of 2 recordings cannot be used \(1 unreadable\).*max_rejected"):
+    for name in ("text", "more"):
+        (root / f"in/a/{name}.wav").write_text("this is no sound")
+    with pytest.raises(SystemExit, match=r"2 of 3 recordings cannot be used \(2 unreadable\).*max_rejected"):
         run("prepare")
     assert (root / "in/a/text.wav").is_file()
 

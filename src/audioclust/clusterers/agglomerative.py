@@ -28,8 +28,12 @@ class Agglomerative(ClusterMixin, BaseEstimator):
     stochastic = False
 
     def memory(self, n: int, d: int) -> int:
-        """Return the estimated peak in bytes."""
-        return n * d * 24 + n * 100 + (0 if self.linkage in ("ward", "single") else 4 * n * n)
+        """Return the estimated peak in bytes: the points in float64 as often as they are copied, and the tree.
+
+        fastcluster holds the n^2 / 2 distances twice.
+        """
+        copies = 3 if self.linkage == "ward" else 2
+        return n * (10 * copies * d + 150) + (33 * n * n // 4 if self.linkage in ("average", "complete") else 0)
 
     def fit(self, X: np.ndarray, y: object = None, *, neighbours: object = None) -> "Agglomerative":
         """Set ``labels_``."""

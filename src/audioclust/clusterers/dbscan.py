@@ -13,44 +13,59 @@ import numba
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 
-from audioclust.clusterers._selection import best_scale
+from audioclust.clusterers._selection import Distinct, best_scale, distinct, rounded
 from audioclust.parameters import Count, Positive, validate
 from audioclust.points.checks import by_appearance, points
 from audioclust.points.neighbours import Neighbours
+from audioclust.points.scale import centred
 
 LADDER = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+SAMPLE = 2000  # distinct points that eps is judged on: a silhouette is quadratic
 LOW = 8  # dimensions up to which a loop over pairs beats matrix products
 BLOCK = 1 << 20  # products held at a time
+ROWS = 1024  # points whose neighbours are measured at a time
 
 
 @dataclass(repr=False, eq=False)
 class DBSCAN(ClusterMixin, BaseEstimator):
     """Clusters are what is dense; the rest is noise."""
 
-    # "auto" judges (``_selection``) the quantiles ``LADDER`` of the distance to the ``min_samples``-th point, the point
-    # itself among them: at quantile q a share q of the points is dense.
+    # "auto" judges (``_selection``) the quantiles ``LADDER`` of the distance to the ``min_samples``-th distinct point,
+    # the point itself among them: at quantile q a share q of the points would be dense without copies. Where there are
+    # copies, it also judges the radius within which points are copies.
     eps: Positive | Literal["auto"] = "auto"  # radius
     min_samples: Count = 5  # points within eps, the point itself among them, that make it a core point
 
     stochastic = False
     finds_noise = True
 
-    @staticmethod
-    def memory(n: int, d: int) -> int:
-        """Return the estimated peak in bytes."""
-        return n * (d * 24 + 4 * len(LADDER) + 200) + 8 * max(BLOCK, 16 * n)
+    def memory(self, n: int, d: int) -> int:
+        """Return the estimated peak in bytes: the points, with products, neighbours or distances for a silhouette."""
+        auto = self.eps == "auto"
+        held = n * (8 * d + 16 * self.min_samples + 4 * (len(LADDER) + 1 if auto else 1) + 100)
+        products = 4 * n * d + 8 * max(BLOCK, 16 * n) if d > LOW else 0
+        if not auto:
+            return (held + products) * 5 // 4
+        # The neighbours of the distinct points: faiss takes 4096 times 1024 of them at a time.
+        search = 12 * n * d + (4096 * min(n, 4096) if d > LOW else 100 * n)
+        # Distances to each other point, and to up to a third as many clusters.
+        silhouette = min(n, SAMPLE) * (11 * min(n, SAMPLE) + 24 * d)
+        return (held + max(products, search, silhouette)) * 5 // 4
 
     def fit(self, X: np.ndarray, y: object = None, *, neighbours: Neighbours | None = None) -> "DBSCAN":
         """Set ``labels_``, and in ``chosen_`` the eps that was found."""
         validate(self)
-        x = points(X, model=self).astype(np.float64)
-        x -= x.mean(axis=0)
+        x, _, unit, rounding = centred(points(X, model=self))
         self.chosen_ = {}
         k = min(max(self.min_samples - 1, 1), len(x) - 1)
         near = (neighbours or Neighbours(x)).query(k)[1] if k else np.empty((len(x), 0), np.int32)
         near_squared = _squared(x, near)
         reach = self._reach(near_squared)
-        ladder = np.array([self.eps], float) if self.eps != "auto" else _ladder(np.sqrt(near_squared))
+        if self.eps == "auto":
+            found = distinct(x, rounding)
+            ladder = self._ladder(x, near_squared, found, unit)
+        else:
+            ladder = np.array([self.eps / unit])
         steps, core = ladder**2, np.searchsorted(ladder**2, reach)
         parents = join(x, steps, core)
 
@@ -58,10 +73,11 @@ class DBSCAN(ClusterMixin, BaseEstimator):
             step = int(np.searchsorted(ladder, eps))
             return _labels(parents[step], core <= step, near, near_squared <= steps[step])
 
-        eps = self.eps
-        if eps == "auto":
-            eps = best_scale(ladder, labels_at, x)
-            self.chosen_ = {"eps": eps}
+        eps = ladder[0]
+        if self.eps == "auto":
+            rows, copied, _ = found.sample(SAMPLE)
+            eps = best_scale(ladder, lambda eps: labels_at(eps)[rows], x[rows], copied)
+            self.chosen_ = {"eps": eps * unit}
         self.labels_ = by_appearance(labels_at(eps))
         return self
 
@@ -72,22 +88,30 @@ class DBSCAN(ClusterMixin, BaseEstimator):
             return np.zeros(n)
         return np.full(n, np.inf) if self.min_samples > k + 1 else near_squared.max(axis=1)
 
+    def _ladder(self, x: np.ndarray, near_squared: np.ndarray, found: Distinct, unit: float) -> np.ndarray:
+        """Return the candidates for eps, rising and above zero; 1 where all points coincide.
 
-def _ladder(distances: np.ndarray) -> np.ndarray:
-    """Return the candidates for eps, rising and above zero; 1 where all points coincide.
+        They are rounded upwards, so that the pair that a candidate was measured on is within it.
+        """
+        copies, k = len(found.rows) < len(x), min(max(self.min_samples - 1, 1), len(found.rows) - 1)
+        if copies and k:
+            near = Neighbours(x[found.rows]).query(k)[1]
+            near_squared = _squared(x, found.rows[near], found.rows)
+        farthest = np.sqrt(near_squared.max(axis=1)) if k else np.zeros(1)
+        scales = [*np.quantile(farthest, LADDER), *([found.radius] if copies else [])]
+        ladder = np.unique([rounded(scale * (1 + 1e-5), unit) for scale in scales])
+        return ladder[ladder > 0] if ladder[-1] > 0 else np.ones(1)
 
-    They are rounded as the table shows them, so that the number in the table gives the same labels again, and upwards,
-    so that the pair that a candidate was measured on is within it.
-    """
-    farthest = distances.max(axis=1) if distances.size else np.zeros(1)
-    found = np.unique([float(f"{value * (1 + 1e-5):.6g}") for value in np.quantile(farthest, LADDER)])
-    return found[found > 0] if found[-1] > 0 else np.ones(1)
 
-
-def _squared(x: np.ndarray, near: np.ndarray) -> np.ndarray:
-    """Return the squared distances (n, k) of ``x`` (n, d) to its neighbours ``near`` (n, k), in float64."""
-    columns = [((x - x[near[:, j]]) ** 2).sum(axis=1) for j in range(near.shape[1])]
-    return np.stack(columns, axis=1) if columns else np.empty(near.shape)
+def _squared(x: np.ndarray, near: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Return the squared distances (m, k) of ``rows`` (m,) of ``x`` (n, d), or all, to their neighbours ``near``."""
+    rows = np.arange(len(x)) if rows is None else rows
+    squared = np.empty(near.shape)
+    for start in range(0, len(rows), ROWS):
+        own, others = x[rows[start : start + ROWS]], near[start : start + ROWS]
+        for j in range(near.shape[1]):
+            squared[start : start + ROWS, j] = ((own - x[others[:, j]]) ** 2).sum(axis=1)
+    return squared
 
 
 def _labels(parents: np.ndarray, core: np.ndarray, near: np.ndarray, within: np.ndarray) -> np.ndarray:

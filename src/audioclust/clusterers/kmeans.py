@@ -35,10 +35,11 @@ class KMeans(ClusterMixin, BaseEstimator):
 
     stochastic = True
 
-    @staticmethod
-    def memory(n: int, d: int) -> int:
-        """Return the estimated peak in bytes."""
-        return n * d * 8 + n * 200
+    def memory(self, n: int, d: int) -> int:
+        """Return the estimated peak in bytes: of centring, or of the distances to the candidates for a next centre."""
+        sketched = 24 * SKETCH if d > WIDE and self.n_init > 1 else 0
+        drawing = 4 * d + sketched + self.n_init * (8 * _trials(self.k) + 22)
+        return n * max(12 * d, drawing) * 5 // 4 + self.n_init * self.k * (4 * min(n, ROWS) + 16 * d)
 
     def fit(self, X: np.ndarray, y: object = None, *, neighbours: object = None) -> "KMeans":
         """Set ``labels_``, ``centres_`` (k, d) in the order of the labels, ``inertia_`` and ``n_iter_``."""
@@ -107,7 +108,7 @@ def _means(x: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
 
 def plus_plus(x: np.ndarray, squares: np.ndarray, k: int, restarts: int, rng: np.random.Generator) -> np.ndarray:
     """Return start centres (restarts, k, d): each next one is the best of 2 + ln k points drawn by squared distance."""
-    trials = 2 + int(np.log(k))
+    trials = _trials(k)
     centres = np.empty((restarts, k, x.shape[1]), np.float32)
     centres[:, 0] = x[rng.integers(len(x), size=restarts)]
     nearest = _distances(x, squares, centres[:, 0])  # (n, restarts)
@@ -120,6 +121,11 @@ def plus_plus(x: np.ndarray, squares: np.ndarray, k: int, restarts: int, rng: np
         centres[:, c] = x[drawn[each, best]]
         nearest = np.ascontiguousarray(candidate[:, each, best])
     return centres
+
+
+def _trials(k: int) -> int:
+    """Return how many candidates there are for each next centre, as in scikit-learn."""
+    return 2 + int(np.log(k))
 
 
 def _draw(nearest: np.ndarray, trials: int, rng: np.random.Generator) -> np.ndarray:

@@ -11,12 +11,13 @@ import numba
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 
-from audioclust.clusterers._selection import best_scale
+from audioclust.clusterers._selection import FEW, Distinct, best_scale, distinct, rounded
 from audioclust.parameters import Count, Positive, validate
 from audioclust.points.checks import by_appearance, points
+from audioclust.points.scale import centred
 
 LADDER = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
-SAMPLE = 1000  # points that the bandwidth is chosen on: both the distances and the trial runs are quadratic
+SAMPLE = 1000  # distinct points that the bandwidth is chosen on: both the distances and the trial runs are quadratic
 LOW = 8  # dimensions up to which a loop over pairs beats matrix products
 BLOCK = 1 << 20  # products held at a time
 
@@ -25,45 +26,54 @@ BLOCK = 1 << 20  # products held at a time
 class MeanShift(ClusterMixin, BaseEstimator):
     """Modes of the density under a flat kernel."""
 
-    # "auto" judges (``_selection``) on a sample the quantiles ``LADDER`` of scikit-learn's estimate, the mean distance
-    # of a point to its (quantile * n)-th neighbour.
+    # "auto" judges (``_selection``) on a sample of the m distinct points the quantiles ``LADDER`` of scikit-learn's
+    # estimate, the mean distance of a point to its (quantile * m)-th neighbour. Where ``FEW`` points have copies, it
+    # also judges the radius within which points are copies.
     bandwidth: Positive | Literal["auto"] = "auto"  # radius of the kernel
     max_iter: Count = 300  # moves of a seed at most
 
     stochastic = False
 
-    @staticmethod
-    def memory(n: int, d: int) -> int:
-        """Return the estimated peak in bytes."""
-        return n * d * 48 + n * 100 + 8 * max(BLOCK, 16 * n)
+    def memory(self, n: int, d: int) -> int:
+        """Return the estimated peak in bytes: of the moves and the assignment, or of the distances in the sample."""
+        moves = n * (56 * d + 120) + 5 * max(BLOCK, 16 * n)
+        sample = 8 * n * (d + 8) + min(n, SAMPLE) * (16 * min(n, SAMPLE) + 56 * d + 120)
+        return (max(moves, sample) if self.bandwidth == "auto" else moves) * 5 // 4
 
     def fit(self, X: np.ndarray, y: object = None, *, neighbours: object = None) -> "MeanShift":
         """Set ``labels_``, ``centres_`` (k, d) in their order, ``n_iter_``, and in ``chosen_`` the bandwidth found."""
         validate(self)
-        x = points(X, model=self).astype(np.float64)
-        origin = x.mean(axis=0)
-        x -= origin
-        bandwidth, self.chosen_ = self.bandwidth, {}
-        if bandwidth == "auto":
-            bandwidth = _choose(x, self.max_iter)
-            self.chosen_ = {"bandwidth": bandwidth}
+        x, origin, unit, rounding = centred(points(X, model=self))
+        self.chosen_ = {}
+        if self.bandwidth == "auto":
+            bandwidth = _choose(x, unit, distinct(x, rounding), self.max_iter)
+            self.chosen_ = {"bandwidth": bandwidth * unit}
+        else:
+            bandwidth = self.bandwidth / unit
         centres, self.n_iter_ = _modes(x, bandwidth, self.max_iter)
         nearest = _nearest(x, centres)
         self.labels_ = by_appearance(nearest)
         first = np.unique(self.labels_, return_index=True)[1]
-        self.centres_ = centres[nearest[first]] + origin
+        self.centres_ = centres[nearest[first]] * unit + origin
         return self
 
 
-def _choose(x: np.ndarray, max_iter: int) -> float:
-    sample = x[np.sort(np.random.default_rng(0).permutation(len(x))[:SAMPLE])]
-    distances = np.sqrt(np.maximum(_squared(sample, sample), 0))
+def _choose(x: np.ndarray, unit: float, found: Distinct, max_iter: int) -> float:
+    rows, copied, radius = found.sample(SAMPLE)
+    sample = x[rows]
+    scales = _estimates(sample)
+    if copied.any() and len(sample) < FEW:
+        scales.append(radius)
+    ladder = [rounded(scale, unit) for scale in scales]
+    return best_scale(ladder, lambda value: _nearest(sample, _modes(sample, value, max_iter)[0]), sample, copied)
+
+
+def _estimates(x: np.ndarray) -> list[float]:
+    """Return scikit-learn's estimate of the bandwidth of ``x`` (m, d) at each quantile of ``LADDER``."""
+    distances = np.sqrt(np.maximum(_squared(x, x), 0))
     distances.sort(axis=1)
     # At least the nearest other point, at rank 1: rank 0 is the point itself.
-    ranks = [min(max(int(q * len(sample)), 1), len(sample) - 1) for q in LADDER]
-    # Rounded as the table shows it, so that the number in the table gives these labels again.
-    ladder = [float(f"{distances[:, rank].mean():.6g}") for rank in ranks]
-    return best_scale(ladder, lambda value: _nearest(sample, _modes(sample, value, max_iter)[0]), sample)
+    return [float(distances[:, min(max(int(q * len(x)), 1), len(x) - 1)].mean()) for q in LADDER]
 
 
 def _modes(x: np.ndarray, bandwidth: float, max_iter: int) -> tuple[np.ndarray, int]:
@@ -271,7 +281,7 @@ def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
     labels = np.empty(len(x), np.int32)
-    block = max(16, BLOCK // len(centres))
+    block = max(16, BLOCK // (2 * len(centres)))  # in float64
     for start in range(0, len(x), block):
         rows = slice(start, start + block)
         labels[rows] = _squared(x[rows], centres).argmin(axis=1)

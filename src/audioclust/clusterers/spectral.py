@@ -34,8 +34,9 @@ class Spectral(ClusterMixin, BaseEstimator):
     stochastic = True
 
     def memory(self, n: int, d: int) -> int:
-        """Return the estimated peak in bytes: the sparse graph and the eigensolver's vectors."""
-        return n * (d * 16 + 64 * self.neighbours + 8 * _vectors(self.k) + 32 * self.k + 400)
+        """Return the estimated peak in bytes: of the graph with the eigensolver's vectors, or of k-means on them."""
+        solver = n * (64 * self.neighbours + 8 * _vectors(self.k) + 24 * self.k + 100) * 5 // 4
+        return max(solver, 8 * n * self.k + KMeans(self.k).memory(n, self.k), 2 * n * d)
 
     def fit(self, X: np.ndarray, y: object = None, *, neighbours: Neighbours | None = None) -> "Spectral":
         """Set ``labels_``."""

@@ -8,6 +8,8 @@ import numpy as np
 from scipy.spatial import KDTree
 from threadpoolctl import threadpool_limits
 
+from audioclust.points.scale import power_of_two
+
 LOW = 8  # dimensions up to which a tree beats matrix products
 SPARE = 4  # candidates beyond k: the search rounds in float32, the exact distances may reorder the last ones
 ROWS = 1024  # queries measured at a time
@@ -53,13 +55,16 @@ def _search(x: np.ndarray, k: int, threads: int) -> tuple[np.ndarray, np.ndarray
     """Search some more than k, drop the point itself, wherever among its duplicates it stands, and measure the rest."""
     # The search subtracts large squares, which loses small distances: centring keeps more of them.
     x = x - x.mean(axis=0)
+    # Squares of very small or large numbers leave float32; a power of two leaves the digits as they are.
+    unit = np.float32(power_of_two(x))
+    x /= unit
     found = _candidates(x, min(k + 1 + SPARE, len(x)), threads)
     itself = found == np.arange(len(x))[:, None]
     # Among many duplicates a point may not find itself: the last one then makes room.
     itself[~itself.any(axis=1), -1] = True
     found = found[~itself].reshape(len(x), -1).astype(np.int32)
     parts = [_nearest(x, np.arange(i, min(i + ROWS, len(x))), found[i : i + ROWS], k) for i in range(0, len(x), ROWS)]
-    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    return np.concatenate([p[0] for p in parts]) * unit, np.concatenate([p[1] for p in parts])
 
 
 def _candidates(x: np.ndarray, k: int, threads: int) -> np.ndarray:

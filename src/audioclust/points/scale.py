@@ -1,8 +1,10 @@
-"""Scaling of embeddings before reduction."""
+"""Scaling of embeddings before reduction, and of points before distances are taken."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
+
+ROUNDING = 1e-6  # how far rounding moves a point, relative to its length: 16 roundings of float32
 
 
 def scale(x: np.ndarray, how: Literal["none", "standardise", "l2"]) -> np.ndarray:
@@ -21,3 +23,32 @@ def scale(x: np.ndarray, how: Literal["none", "standardise", "l2"]) -> np.ndarra
         length = np.linalg.norm(x, axis=1, keepdims=True)
         return x / np.where(length > 0, length, 1)
     return x
+
+
+class Centred(NamedTuple):
+    """Points about their mean, in a unit in which squared distances neither overflow nor vanish."""
+
+    x: np.ndarray  # (n, d) float64, entries in (-1, 1)
+    origin: np.ndarray  # (d,) the mean that was subtracted
+    unit: float  # that the differences were divided by: a power of two, which leaves their digits as they are
+    rounding: np.ndarray  # (n,) how far float32 may have moved each point, in that unit
+
+
+def centred(x: np.ndarray) -> Centred:
+    """Centre the points ``x`` (n, d).
+
+    What is float32 was rounded where it stands; other numbers are taken to have been rounded after centring.
+    """
+    origin = x.mean(axis=0, dtype=np.float64)
+    moved = x - origin
+    unit = power_of_two(moved)
+    moved /= unit
+    length = np.sqrt(np.einsum("ij,ij->i", moved, moved))
+    if x.dtype == np.float32:
+        length = np.maximum(length, np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64)) / unit)
+    return Centred(moved, origin, unit, ROUNDING * length)
+
+
+def power_of_two(x: np.ndarray) -> float:
+    """Return the smallest power of two above all entries of ``x``; 1 where all are zero."""
+    return float(2.0 ** np.frexp(max(x.max(), -x.min()))[1])

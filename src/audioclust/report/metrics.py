@@ -1,16 +1,19 @@
-"""Clustering scores, one function a metric, the same ones in every stage and test.
+"""Clustering scores, one function per metric, the same ones in every stage and test.
 
 A cluster is one value of ``clusters``; noise (-1) counts as one ordinary cluster in every score against labels, as in
-pt-dec and ClustPy. Label-free scores leave noise out. Labels are strings or integers; clips without a label ("") are
-left out by the caller, since here "" would be one more class.
+pt-dec and ClustPy. Label-free scores leave noise out; only ``silhouette_all`` counts it, as 0. Labels are strings or
+integers; clips without a label ("") are left out by the caller, since here "" would be one more class.
 """
+
+from collections.abc import Iterable
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from scipy.stats import entropy, rankdata
 from sklearn import metrics as sk
-from sklearn.metrics.cluster import contingency_matrix
+from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 
-LABEL_FREE = ("silhouette", "davies_bouldin", "calinski_harabasz")
+LABEL_FREE = ("silhouette_all", "silhouette", "davies_bouldin", "calinski_harabasz")
 
 
 def nmi(labels: np.ndarray, clusters: np.ndarray) -> float:
@@ -39,10 +42,24 @@ def accuracy(labels: np.ndarray, clusters: np.ndarray) -> float:
     return float(table[linear_sum_assignment(table, maximize=True)].sum() / table.sum())
 
 
-def score(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
-    """Return every score of ``clusters`` (n,) against ``labels`` (n,).
+def explained(labels: np.ndarray, clusters: np.ndarray) -> float:
+    """Return the share of the clusters' entropy that ``labels`` explain, Theil's U, adjusted for chance as the AMI is.
 
-    ``clusters`` is the number found, noise not counted; ``noise`` the share of clips that are noise.
+    Over 0.5 they say more about the clusters than everything else together; 0 on average for random clusters.
+    """
+    table = contingency_matrix(labels, clusters, sparse=True)
+    chance = expected_mutual_information(table, int(table.sum()))
+    information = sk.mutual_info_score(None, None, contingency=table)
+    most = entropy(np.unique(clusters, return_counts=True)[1]) - chance
+    return float((information - chance) / most) if most > 1e-12 else 0.0
+
+
+AGAINST = {"nmi": nmi, "nmi_arithmetic": nmi_arithmetic, "ami": ami, "ari": ari, "acc": accuracy,
+           "explained": explained}  # fmt: skip
+
+
+def score(labels: np.ndarray, clusters: np.ndarray, names: Iterable[str] = tuple(AGAINST)) -> dict[str, float]:
+    """Return the scores of those ``names`` of ``clusters`` (n,) against ``labels`` (n,).
 
     Raises:
         ValueError: the lengths differ or are zero, or ``clusters`` holds no integers.
@@ -52,31 +69,53 @@ def score(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
         raise ValueError(
             f"one label and one cluster per clip, at least one clip: got {labels.shape} and {clusters.shape}"
         )
+    return {name: AGAINST[name](labels, clusters) for name in names}
+
+
+def sizes(clusters: np.ndarray) -> dict[str, float]:
+    """Return how ``clusters`` (n,) divide the clips; all but the first are shares of the n clips.
+
+    ``clusters``: how many there are, noise not counted. ``noise``. ``largest``: in the largest cluster. ``coverage``:
+    in a cluster of two or more clips, so neither noise nor alone.
+    """
+    counts = np.unique(clusters[clusters != -1], return_counts=True)[1]
     return {
-        "nmi": nmi(labels, clusters),
-        "nmi_arithmetic": nmi_arithmetic(labels, clusters),
-        "ami": ami(labels, clusters),
-        "ari": ari(labels, clusters),
-        "acc": accuracy(labels, clusters),
-        "clusters": len(np.unique(clusters[clusters != -1])),
+        "clusters": len(counts),
         "noise": float(np.mean(clusters == -1)),
+        "largest": float(counts.max(initial=0) / len(clusters)),
+        "coverage": float(counts[counts > 1].sum() / len(clusters)),
     }
+
+
+def binned(values: np.ndarray, most: int = 10, least: int = 10) -> np.ndarray:
+    """Return the quantile bin (n,) of each of the ``values`` (n,): ``least`` values per bin, at most ``most`` bins.
+
+    Bins are of ranks, equal values at their mean rank: they share a bin, and of ten bins a value that a fifth of the
+    clips have fills one alone, as the length to which longer recordings are cut. Few different values are a bin each.
+    """
+    different, each = np.unique(values, return_inverse=True)
+    bins = int(np.clip(len(values) // least, 2, most))
+    if len(different) <= bins:
+        return each
+    return ((rankdata(values) - 0.5) * bins / len(values)).astype(int)
 
 
 def score_without_labels(
     x: np.ndarray, clusters: np.ndarray, random_state: int = 0, sample: int = 2000
 ) -> dict[str, float | None]:
-    """Return silhouette, Davies-Bouldin and Calinski-Harabasz of ``clusters`` (n,) in the space ``x`` (n, d).
+    """Return silhouettes, Davies-Bouldin and Calinski-Harabasz of ``clusters`` (n,) in the space ``x`` (n, d).
 
-    Noise is left out. None where a score means nothing: fewer than two clusters, as many clusters as clips, or all
-    clips at one point. ``sample`` bounds the clips that the quadratic silhouette looks at.
+    ``silhouette_all`` is the mean silhouette of all clips: noise counts 0, as a clip alone in its cluster does in both
+    silhouettes. The other scores leave noise out. None where a score means nothing: fewer than two clusters, as many
+    clusters as clips, or all clips at one point. ``sample`` bounds the clips that the quadratic silhouette looks at.
 
     Raises:
         ValueError: the lengths differ, or ``clusters`` holds no integers.
     """
     x, clusters = np.asarray(x), _integers(clusters)
     if len(x) != len(clusters):
-        raise ValueError(f"one cluster a row of x: got {len(x)} rows and {len(clusters)} clusters")
+        raise ValueError(f"one cluster per row of x: got {len(x)} rows and {len(clusters)} clusters")
+    kept = float(np.mean(clusters != -1)) if len(clusters) else 0.0
     x, clusters = x[clusters != -1].astype(np.float64), clusters[clusters != -1]
     spread = x.std() if len(x) else 0.0
     if not _separable(clusters) or spread == 0:
@@ -85,7 +124,12 @@ def score_without_labels(
     x /= spread
     some = np.random.default_rng(random_state).permutation(len(x))[:sample]
     silhouette = sk.silhouette_score(x[some], clusters[some]) if _separable(clusters[some]) else np.nan
-    found = (silhouette, sk.davies_bouldin_score(x, clusters), sk.calinski_harabasz_score(x, clusters))
+    found = (
+        silhouette * kept,
+        silhouette,
+        sk.davies_bouldin_score(x, clusters),
+        sk.calinski_harabasz_score(x, clusters),
+    )
     return {n: float(value) if np.isfinite(value) else None for n, value in zip(LABEL_FREE, found, strict=True)}
 
 

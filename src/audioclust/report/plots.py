@@ -1,5 +1,8 @@
 """The pictures: map of clips, confusion, bars of all cells, example log-mels; and the same data as tables for DVC.
 
+Where no clip has a label, clusters take the place of classes: their sizes that of the confusion, their clips that of
+the examples.
+
 PNG without dates, drawn by matplotlib's own defaults and bundled font, so that equal data give equal bytes. Figures
 are drawn without pyplot: no display, no global state.
 """
@@ -14,13 +17,13 @@ import numpy as np
 import pandas as pd
 from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 
-from audioclust.report.table import headline
+from audioclust.report.table import MOST, eligible, headline
 
 # Paul Tol's "muted" scheme and black: ten colours told apart with any colour vision; marks double them.
 COLOURS = ["#332288", "#DDCC77", "#117733", "#CC6677", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499", "#000000"]
@@ -31,7 +34,7 @@ DPI = 120  # with 8.4 inches about the width of a README
 STYLE = {"font.size": 9, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
          "text.parse_math": False}  # fmt: skip
 SHADES = matplotlib.colormaps["magma"].resampled(32)  # of a log-mel: half the bytes of all 256
-COLUMNS = 40  # of a confusion matrix; smaller clusters are added up
+COLUMNS = 40  # of a confusion matrix or of sizes; smaller clusters are added up
 
 
 @contextmanager
@@ -119,12 +122,13 @@ def confusion_table(labels: np.ndarray, clusters: np.ndarray) -> tuple[pd.DataFr
 def confusion(labels: np.ndarray, clusters: np.ndarray, path: Path, title: str) -> None:
     """Draw classes (rows) against clusters (columns): counts, shaded by their share of the class.
 
-    Clips without a label ("") are left out; of more than 40 clusters the smallest unmatched are added up.
+    Clips without a label ("") are left out; of more than 40 clusters the smallest unmatched are added up. Where no clip
+    has a label, the sizes of the clusters are drawn.
     """
     labels, clusters = np.asarray(labels), np.asarray(clusters)
     known = labels != ""
     if not known.any():
-        return _nothing(path, f"{title}: no confusion, the clips have no labels")
+        return _sizes(clusters, path, title)
     table, matched = confusion_table(labels[known], clusters[known])
     table = _folded(table, max(COLUMNS, len(matched) + 1))
     width, height = min(0.46 * table.shape[1], 8.0), min(0.34 * len(table), 10.0)
@@ -136,6 +140,36 @@ def confusion(labels: np.ndarray, clusters: np.ndarray, path: Path, title: str) 
         axes.set_yticks(range(len(table)), [_short(name) for name in table.index], fontsize=8)
         axes.tick_params(length=0)
     return None
+
+
+def by_size(clusters: np.ndarray) -> dict[int, int]:
+    """Return cluster -> number of clips, the largest first, noise last."""
+    found, counts = np.unique(clusters, return_counts=True)
+    order = sorted(range(len(found)), key=lambda i: (found[i] == -1, -counts[i], found[i]))
+    return {int(found[i]): int(counts[i]) for i in order}
+
+
+def _sizes(clusters: np.ndarray, path: Path, title: str) -> None:
+    """Draw how many clips each cluster has, in the colours of the map; of more than 40 the smallest are added up."""
+    sizes = by_size(clusters)
+    noise = sizes.pop(-1, 0)
+    table = _folded(pd.DataFrame([sizes]), COLUMNS)
+    looks = _looks(_ordered([str(cluster) for cluster in sizes]))
+    names = [str(name) for name in table.columns] + ["noise"] * (noise > 0)
+    counts = [*table.iloc[0].astype(int), noise][: len(names)]
+    colours = [looks.get(name, (UNLABELLED, ""))[0] for name in names[: table.shape[1]]] + [NOISE]
+    width = min(0.46 * len(names), 8.0)
+    room = 72 * width / len(names)
+    with page(path, max(width + 0.8, 4.5), 3.4) as figure:
+        axes = figure.add_subplot(title=_short(title, 60), xlabel="cluster (no clip has a label)", ylabel="clips")
+        axes.yaxis.get_major_locator().set_params(integer=True)
+        drawn = axes.bar(range(len(names)), counts, color=colours[: len(names)])
+        if len(str(max(counts))) * 4.6 + 3 <= room:
+            axes.bar_label(drawn, fontsize=7, padding=1)
+        turned = 90 if max(map(len, names)) * 6 > room else 0
+        axes.set_xticks(range(len(names)), names, rotation=turned, fontsize=8 if len(names) < 30 else 6)
+        axes.tick_params(axis="x", length=0)
+        axes.margins(x=0.01)
 
 
 def _folded(table: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -162,21 +196,30 @@ def confusion_rows(labels: np.ndarray, clusters: np.ndarray) -> pd.DataFrame:
     """Return ``actual`` and ``predicted`` class of every labelled clip, for DVC's confusion template.
 
     ``predicted`` is the class that the Hungarian match gives the clip's cluster; "cluster 7" or "noise" without one.
+    Where no clip has a label, ``actual`` is "no label" and ``predicted`` the cluster: their sizes.
     """
     labels, clusters = np.asarray(labels), np.asarray(clusters)
     known = labels != ""
     if not known.any():
-        return pd.DataFrame({"actual": ["no labels"], "predicted": ["no labels"]})
+        return pd.DataFrame({"actual": "no label", "predicted": [_cluster(cluster) for cluster in clusters]})
     table, matched = confusion_table(labels[known], clusters[known])
     names = {c: matched.get(c, c if c == "noise" else f"cluster {c}") for c in table.columns}
     texts = pd.Series(clusters[known]).astype(str).replace("-1", "noise")
     return pd.DataFrame({"actual": labels[known], "predicted": texts.map(names)})
 
 
+def _cluster(cluster: int) -> str:
+    return "noise" if cluster == -1 else f"cluster {cluster}"
+
+
 def bars(table: pd.DataFrame, path: Path) -> None:
-    """Draw every cell's headline score with its deviation over seeds, one panel per encoder, best on top."""
+    """Draw every cell's headline score with its deviation over seeds, one panel per encoder, best on top.
+
+    Cells that cannot be the best are pale and stand below the others.
+    """
     score = headline(table)
-    scored = table[table[f"{score}_mean"].notna()].sort_values(f"{score}_mean", kind="stable")
+    scored = table.assign(eligible=eligible(table))[table[f"{score}_mean"].notna()]
+    scored = scored.sort_values(["eligible", f"{score}_mean"], kind="stable")
     encoders = [name for name in dict.fromkeys(table["encoder"]) if name in set(scored["encoder"])]
     if not encoders:
         return _nothing(path, "no cell has a score")
@@ -189,10 +232,14 @@ def bars(table: pd.DataFrame, path: Path) -> None:
             _bars(axes, scored[scored["encoder"] == encoder], score, colours)
             axes.set_title(encoder, loc="left")
         for axes in panels[len(encoders) - across : len(encoders)]:
-            axes.set_xlabel({"nmi": "NMI"}.get(score, score))
+            axes.set_xlabel("NMI" if score == "nmi" else "silhouette of all clips, noise and lone clips 0")
             axes.tick_params(labelbottom=True)
         for axes in panels[len(encoders) :]:
             axes.set_axis_off()
+        if not scored["eligible"].all():
+            figure.suptitle(
+                f"pale, never the best: over {MOST:.0%} of the clips in one cluster, as noise or alone", fontsize=9
+            )
     return None
 
 
@@ -200,7 +247,8 @@ def _bars(axes: Axes, rows: pd.DataFrame, score: str, colours: Mapping[str, str]
     names = rows["reducer"] + " / " + rows["clusterer"]
     error = {"elinewidth": 1, "capsize": 2, "ecolor": "#444444"}
     deviation = rows[f"{score}_std"].where(rows[f"{score}_std"] > 0)
-    axes.barh(names, rows[f"{score}_mean"], xerr=deviation, color=rows["reducer"].map(colours), error_kw=error)
+    paint = [to_rgba(colours[r], 1 if e else 0.3) for r, e in zip(rows["reducer"], rows["eligible"], strict=True)]
+    axes.barh(names, rows[f"{score}_mean"], xerr=deviation, color=paint, error_kw=error)
     axes.tick_params(axis="y", length=0, labelsize=8)
     axes.margins(y=0.01)
     axes.grid(axis="x", color="#E4E4E4", linewidth=0.6)
@@ -210,6 +258,7 @@ def _bars(axes: Axes, rows: pd.DataFrame, score: str, colours: Mapping[str, str]
 def examples(
     logmel: np.ndarray,
     labels: np.ndarray,
+    clusters: np.ndarray,
     path: Path,
     per_class: int = 3,
     *,
@@ -221,16 +270,16 @@ def examples(
 
     Args:
         logmel: may be a memory map; only the clips that are drawn are read.
-        labels: (n,) classes; clips without a label ("") are drawn only where none has one.
+        labels: (n,) classes; clips without a label ("") are left out.
+        clusters: (n,) drawn instead of classes where no clip has a label, the largest first.
         path: the PNG.
         per_class: clips per class.
         hop_seconds: seconds between frames.
         mel_hz: (mels,) centre frequencies in Hz; without them the bands have no scale.
         most: classes, the first by name.
     """
-    labels = np.asarray(labels).astype(str)
-    names = [name for name in _ordered(labels) if name] or [""]
-    chosen = {name: _spread(np.flatnonzero(labels == name), per_class) for name in names[:most]}
+    members, kind = _members(np.asarray(labels).astype(str), np.asarray(clusters))
+    chosen = {name: _spread(rows, per_class) for name, rows in list(members.items())[:most]}
     seconds = logmel.shape[2] * hop_seconds
     images = {i: _thinned(np.asarray(logmel[i], dtype=np.float32)) for rows in chosen.values() for i in rows}
     low, high = np.percentile(np.stack(list(images.values())), (5, 99.5))
@@ -242,12 +291,22 @@ def examples(
                             extent=(0, seconds, -0.5, len(images[i]) - 0.5), interpolation="nearest")  # fmt: skip
             for axes in line[len(rows) :]:
                 axes.set_axis_off()
-            line[0].set_title(_short(name, 40) or "no label", loc="left", fontsize=9, pad=3)
+            line[0].set_title(_short(name, 40), loc="left", fontsize=9, pad=3)
             _frequencies(line[0], mel_hz)
         for axes in panels[-1]:
             axes.set_xlabel("s")
-        if len(names) > most:
-            figure.suptitle(f"{most} of {len(names)} classes", fontsize=9)
+        if len(members) > most:
+            figure.suptitle(f"{most} of {len(members)} {kind}", fontsize=9)
+
+
+def _members(labels: np.ndarray, clusters: np.ndarray) -> tuple[dict[str, np.ndarray], str]:
+    """Return the rows of each class, by name, or without labels of each cluster, by size; and what these are."""
+    classes = [name for name in _ordered(labels) if name]
+    if classes:
+        return {name: np.flatnonzero(labels == name) for name in classes}, "classes"
+    found = by_size(clusters)
+    texts = {c: f"{_cluster(c)} ({count} clip{'s' * (count > 1)})" for c, count in found.items()}
+    return {texts[c]: np.flatnonzero(clusters == c) for c in found}, "clusters"
 
 
 def _thinned(image: np.ndarray, most: int = 150) -> np.ndarray:

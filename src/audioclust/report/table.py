@@ -1,6 +1,7 @@
 """The final table: one row per cell (encoder, reducer, clusterer), its summary and Markdown, the report's beside it.
 
-Where clips have labels, cells are compared by NMI, else by the silhouette: the headline score.
+Where clips have labels, cells are compared by NMI, else by the silhouette in which noise and lone clips count 0: the
+headline score.
 """
 
 import json
@@ -14,8 +15,21 @@ import pandas as pd
 from audioclust.results import costs
 
 KEY = ["encoder", "reducer", "clusterer"]
-SCORES = ["nmi", "nmi_arithmetic", "ami", "ari", "acc", "group_nmi", "group_ari", "group_acc",
-          "agreement", "silhouette", "davies_bouldin", "calinski_harabasz"]  # fmt: skip
+# What clusters may follow although it says how clips were recorded or cut, and the scores against each.
+NUISANCES = {
+    "group": ("nmi", "ari", "acc", "explained"),
+    "duration": ("nmi", "explained"),
+    "rate": ("nmi", "explained"),
+    "level": ("nmi", "explained"),
+}
+SCORES = ["nmi", "nmi_arithmetic", "ami", "ari", "acc", "explained",
+          *(f"{what}_{name}" for what, names in NUISANCES.items() for name in names),
+          "agreement", "silhouette_all", "silhouette", "davies_bouldin", "calinski_harabasz"]  # fmt: skip
+SIZES = ["clusters", "noise", "largest", "coverage"]
+MOST = 0.9  # of the clips in the largest cluster or in none: a cell beyond that has not clustered them
+# Shares of the clusters' entropy that a nuisance must explain to be said to lead: more than chance does (0, with 99 %
+# of random clusters of 100 clips below this), and without labels more than everything else together.
+BY_CHANCE, HALF = 0.1, 0.5
 # The order of the reference report's Table 3.1; what it does not have follows by name.
 REPORT = {
     "encoder": ["byol_a", "byol_a_random", "passt", "wav2vec2"],
@@ -28,9 +42,12 @@ SHOWN = {
     "ari": "ARI",
     "acc": "ACC",
     "ami": "AMI",
-    "group_nmi": "NMI of groups",
+    "group_nmi": "NMI of group",
+    "duration_nmi": "NMI of duration",
+    "rate_nmi": "NMI of rate",
+    "level_nmi": "NMI of level",
     "agreement": "agreement",
-    "silhouette": "silhouette",
+    "silhouette_all": "silhouette (all clips)",
 }
 
 
@@ -38,13 +55,13 @@ def aggregate(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row per cell, in the report's order, from one row per cell and seed.
 
     Args:
-        rows: encoder, reducer, clusterer; scores where there are any (``SCORES``, ``clusters``, ``noise``); ``chosen``,
-            the parameters found from the data (dict or JSON); ``reason``, why the cell did not run ("" where it did).
+        rows: encoder, reducer, clusterer; scores where there are any (``SCORES``, ``SIZES``); ``chosen``, the
+            parameters found from the data (dict or JSON); ``reason``, why the cell did not run ("" where it did).
 
     Returns:
         ``seeds``, the number that ran; ``<score>_mean`` and ``<score>_std`` over them (population, ddof=0; NaN where
-        there is no such score) and the means of ``clusters`` and ``noise``, to 4 digits; ``chosen`` as JSON, one
-        value where all seeds agree and else one per seed; the first ``reason``.
+        there is no such score) and the means of ``SIZES``, to 4 digits; ``chosen`` as JSON, one value where all seeds
+        agree and else one per seed; the first ``reason``.
     """
     table = pd.DataFrame([_row(key, cell) for key, cell in rows.groupby(KEY, sort=False)])
     order = sorted(table.index, key=lambda i: [_rank(column, table.at[i, column]) for column in KEY])
@@ -57,7 +74,7 @@ def _row(key: tuple[Hashable, ...], cell: pd.DataFrame) -> dict[str, Any]:
     for name in SCORES:
         values = _numbers(ran, name)
         row[f"{name}_mean"], row[f"{name}_std"] = _rounded(values.mean()), _rounded(values.std(ddof=0))
-    row |= {name: _rounded(_numbers(ran, name).mean()) for name in ("clusters", "noise")}
+    row |= {name: _rounded(_numbers(ran, name).mean()) for name in SIZES}
     return row | {"chosen": _agreed(ran["chosen"]), "reason": max(cell["reason"], key=bool)}
 
 
@@ -89,12 +106,29 @@ def _rank(column: str, name: str) -> tuple[int, str]:
 
 
 def headline(table: pd.DataFrame) -> str:
-    """Return the score that cells are compared by: "nmi" where there are labels, else "silhouette"."""
-    return "nmi" if table["nmi_mean"].notna().any() else "silhouette"
+    """Return the score that cells are compared by: "nmi" where there are labels, else "silhouette_all"."""
+    return "nmi" if table["nmi_mean"].notna().any() else "silhouette_all"
+
+
+def degenerate(table: pd.DataFrame) -> pd.Series:
+    """Return which cells (bool) have more than ``MOST`` of the clips in their largest cluster, as noise or alone."""
+    return (table["largest"] + 1 - table["coverage"]).round(4) > MOST
+
+
+def eligible(table: pd.DataFrame) -> pd.Series:
+    """Return which cells (bool) may be the best: those with a headline score; without labels, none that is degenerate.
+
+    All with a score where each is degenerate.
+    """
+    scored = table[f"{headline(table)}_mean"].notna()
+    if headline(table) == "nmi":
+        return scored
+    sound = scored & ~degenerate(table)
+    return sound if sound.any() else scored
 
 
 def best(table: pd.DataFrame) -> dict[str, Any]:
-    """Return the row of the cell with the highest headline score, the first of equals.
+    """Return the row of the eligible cell with the highest headline score, the first of equals.
 
     Where there are labels this choice has seen them: it says which cell of the table is highest, and is no way to
     choose a method.
@@ -102,7 +136,7 @@ def best(table: pd.DataFrame) -> dict[str, Any]:
     Raises:
         ValueError: no cell has a score.
     """
-    scores = table[f"{headline(table)}_mean"]
+    scores = table[f"{headline(table)}_mean"].where(eligible(table))
     if scores.isna().all():
         raise ValueError(
             "no cell of the table has a score: each was skipped or found fewer than two clusters; "
@@ -111,20 +145,62 @@ def best(table: pd.DataFrame) -> dict[str, Any]:
     return table.loc[scores.idxmax()].to_dict()
 
 
+def leaders(table: pd.DataFrame, methods: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return the row of the best cell over all ("best"), of each encoder and of each of the deep ``methods``."""
+    scored = table[table[f"{headline(table)}_mean"].notna()]
+    found, deep = {"best": best(table)}, scored["clusterer"].isin(methods)
+    found |= {encoder: best(rows) for encoder, rows in scored[~deep].groupby("encoder", sort=False)}
+    return found | {name: best(rows) for name, rows in scored[deep].groupby("clusterer", sort=False)}
+
+
 def summary(table: pd.DataFrame, methods: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """Return the best cell over all, of each encoder and of each of the deep ``methods``, for ``dvc metrics diff``.
+    """Return the figures of the ``leaders``, for ``dvc metrics diff``.
 
     A number that is missing is null. Only methods have their ``agreement`` here: it compares settings of one cell, and
     the best cell of an encoder is another one from run to run.
     """
-    scored = table[table[f"{headline(table)}_mean"].notna()]
-    names = ["nmi", "ari", "acc"] if headline(table) == "nmi" else ["silhouette", "clusters"]
-    first = best(table)
-    found = {"best": {"encoder": first["encoder"]} | _brief(first, names)}
-    deep = scored["clusterer"].isin(methods)
-    found |= {encoder: _brief(best(rows), names) for encoder, rows in scored[~deep].groupby("encoder", sort=False)}
-    names = [*names, "agreement"]
-    return found | {name: _brief(best(rows), names) for name, rows in scored[deep].groupby("clusterer", sort=False)}
+    names = ["nmi", "ari", "acc"] if headline(table) == "nmi" else ["silhouette_all", *SIZES]
+    return {
+        name: ({"encoder": row["encoder"]} if name == "best" else {})
+        | _brief(row, [*names, "agreement"] if name in methods else names)
+        for name, row in leaders(table, methods).items()
+    }
+
+
+def warnings(table: pd.DataFrame, methods: Sequence[str] = ()) -> list[str]:
+    """Return a line where no cell deserves to be the best, and one per leader or deep method that follows a nuisance.
+
+    Clusters follow the nuisance that explains most of them, if that is more than the labels explain; without labels,
+    more than half.
+    """
+    lines, first = [], best(table)
+    if headline(table) != "nmi" and degenerate(table.loc[eligible(table)]).all():
+        lines.append(
+            f"warning: {_name(first)} is best only because every cell has more than {MOST:.0%} of the clips in one "
+            f"cluster, as noise or alone ({first['largest']:.1%} in its largest): none has clustered them; try other "
+            "encoders, or clusterers with a `k`"
+        )
+    deep = table[table["clusterer"].isin(methods)].to_dict("records")
+    cells = {_name(row): row for row in [*leaders(table, methods).values(), *deep]}
+    return lines + [line for row in cells.values() if (line := _followed(row))]
+
+
+def _followed(row: dict[str, Any]) -> str:
+    """Return the warning that a cell's clusters follow a nuisance, "" where they do not."""
+    shares = {what: row[f"{what}_explained_mean"] for what in NUISANCES}
+    what, share = max(shares.items(), key=lambda item: (not np.isnan(item[1]), item[1]))
+    labels = row["explained_mean"]
+    if not share > (HALF if np.isnan(labels) else max(labels, BY_CHANCE)):
+        return ""
+    rest = "more than everything else together" if np.isnan(labels) else f"the labels {labels:.0%}"
+    return (
+        f"warning: the clusters of {_name(row)} follow the clips' {what}: it explains {share:.0%} of them, {rest}; "
+        "they may say how clips were recorded or cut, not what is heard"
+    )
+
+
+def _name(row: dict[str, Any]) -> str:
+    return " / ".join(row[part] for part in KEY)
 
 
 def _brief(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
@@ -142,14 +218,14 @@ def markdown(table: pd.DataFrame, runs: pd.DataFrame | None = None) -> str:
     """
     paid = _spent(runs)
     scores = [name for name in SHOWN if table[f"{name}_mean"].notna().any()]
-    head = [*KEY, *(SHOWN[name] for name in scores), "clusters", "noise", "chosen", *(["s", "MB"] if paid else [])]
+    head = [*KEY, *(SHOWN[name] for name in scores), *SIZES, "chosen", *(["s", "MB"] if paid else [])]
     lines = []
     for row in table.to_dict("records"):
         cells = [row[part] for part in KEY] + [_mean_std(row, name) for name in scores]
-        cells += [_figure(row["clusters"], "g"), _figure(row["noise"], ".3f"), _remark(row)]
+        cells += [_figure(row["clusters"], "g"), *(_figure(row[name], ".3f") for name in SIZES[1:]), _remark(row)]
         cells += list(paid.get(tuple(cells[:3]), ("", ""))) if paid else []
         lines.append(cells)
-    return _grid(head, lines, right=range(3, 5 + len(scores)))
+    return _grid(head, lines, right=range(3, 3 + len(scores) + len(SIZES)))
 
 
 def _grid(head: list[str], lines: list[list[str]], right: range) -> str:
@@ -193,7 +269,7 @@ def _spent(runs: pd.DataFrame | None) -> dict[tuple[Hashable, ...], tuple[str, s
 
 
 def reference_comparison(table: pd.DataFrame, reference: pd.DataFrame) -> str:
-    """Return the report's Table 3.1 beside ours, as Markdown, one row a cell of the report.
+    """Return the report's Table 3.1 beside ours, as Markdown, one row per cell of the report.
 
     Args:
         table: from ``aggregate``.

@@ -1,9 +1,9 @@
-"""Score every labelling: against the labels, against the groups, against other seeds, and without any labels.
+"""Score every labelling: against the labels, nuisances (group, duration, ...) and other seeds, and without any labels.
 
 The only place where true labels meet clusters.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -13,10 +13,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from audioclust.report.metrics import ari, score, score_without_labels
-from audioclust.report.table import KEY
-
-GROUP_SCORES = ("nmi", "ari", "acc")
+from audioclust.report.metrics import AGAINST, ari, binned, explained, score, score_without_labels, sizes
+from audioclust.report.table import KEY, NUISANCES
 
 
 @dataclass
@@ -36,13 +34,20 @@ class Evaluate:
         """Return one row per cell and seed: what the cell is, then its scores.
 
         Args:
-            clips: ``label`` and ``group`` of every clip; clips without a label count only in the label-free scores.
+            clips: ``label`` and ``group`` of every clip, "" where it has none; clips without a label count only in the
+                label-free scores. Where there are such columns also ``duration`` (s), ``rate`` (Hz, of the recording)
+                and ``level`` (dBFS), NaN where unknown, which are scored in bins.
             cells: what each labelling is (encoder, reducer, clusterer, seed, chosen, reason) and its (n,) labels.
             embeddings: encoder -> .npy of its embedding (n, d), or of one per seed (s, n, d) where it was trained here;
                 label-free scores of all cells of an encoder and seed are taken in this one space, so that reducers can
                 be compared. A method that starts from no encoder has none, and none of these scores.
             seeds: the order of the s embeddings.
         """
+        truths = {name: _coded(clips[name]) for name in ("label", "group")}
+        truths |= {name: _binned(clips[name]) for name in NUISANCES if name in clips and name not in truths}
+        against = {"label": tuple(AGAINST)} | {name: NUISANCES[name] for name in NUISANCES if name in truths}
+        if not _crossed(truths["label"], truths["group"]):
+            against["group"] = tuple(name for name in against["group"] if name != "explained")
         known: dict[tuple, dict[str, Any]] = {}
         agreed = _agreements(cells)
         rows = []
@@ -54,7 +59,7 @@ class Evaluate:
             position = seeds.index(cell["seed"]) if x is not None and x.ndim == 3 else None
             key = (cell["encoder"], position, labels.tobytes())
             if key not in known:
-                known[key] = _scores(clips, labels, x if position is None else x[position], self.sample)
+                known[key] = _scores(truths, against, labels, x if position is None else x[position], self.sample)
             rows.append(cell | known[key] | agreed.get(i, {}))
         return pd.DataFrame(rows)
 
@@ -83,20 +88,50 @@ def _alike(one: np.ndarray, other: np.ndarray) -> float:
     return ari(one, other) if np.ptp(one) and np.ptp(other) else 0.0
 
 
-def _scores(clips: pd.DataFrame, clusters: np.ndarray, x: np.ndarray | None, sample: int) -> dict[str, Any]:
-    found = _against(clips["label"], clusters)
-    groups = _against(clips["group"], clusters)
-    found |= {f"group_{name}": groups[name] for name in GROUP_SCORES if name in groups}
+def _coded(values: pd.Series) -> np.ndarray:
+    """Return a number for each value (n,), -1 for ""."""
+    return pd.factorize(values.where(values != ""))[0]
+
+
+def _binned(values: pd.Series) -> np.ndarray:
+    """Return the bin of each value (n,), -1 where it is unknown."""
+    known = np.isfinite(values.to_numpy())
+    bins = np.full(len(values), -1)
+    bins[known] = binned(values.to_numpy()[known])
+    return bins
+
+
+def _crossed(label: np.ndarray, group: np.ndarray) -> bool:
+    """Return whether following the groups is something else than following the labels.
+
+    Where a group tells most of its clips' label, as a recording of one sound does, it explains at least as much of any
+    clusters as the labels do.
+    """
+    known = (label >= 0) & (group >= 0)
+    return len(np.unique(label[known])) > 1 and explained(group[known], label[known]) < 0.5
+
+
+def _scores(
+    truths: Mapping[str, np.ndarray],
+    against: Mapping[str, Iterable[str]],
+    clusters: np.ndarray,
+    x: np.ndarray | None,
+    sample: int,
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for what, names in against.items():
+        scores = _against(truths[what], clusters, names)
+        found |= {name if what == "label" else f"{what}_{name}": value for name, value in scores.items()}
     if x is not None:
         chosen = np.sort(np.random.default_rng(0).permutation(len(x))[:sample])
         # Rows are read from the file here, so that a large embedding never comes into memory whole.
         found |= score_without_labels(np.asarray(x[chosen]), clusters[chosen], sample=sample)
-    return found | {"clusters": len(np.unique(clusters[clusters >= 0])), "noise": float(np.mean(clusters < 0))}
+    return found | sizes(clusters)
 
 
-def _against(truth: pd.Series, clusters: np.ndarray) -> dict[str, float]:
-    """Return the scores against one labelling; nothing where it has fewer than two values."""
-    present = (truth != "").to_numpy()
-    if truth[present].nunique() < 2:
+def _against(truth: np.ndarray, clusters: np.ndarray, names: Iterable[str]) -> dict[str, float]:
+    """Return the scores of those ``names`` against one labelling; nothing where it has fewer than two values."""
+    known = truth >= 0
+    if len(np.unique(truth[known])) < 2:
         return {}
-    return score(truth[present].to_numpy(), clusters[present])
+    return score(truth[known], clusters[known], names)

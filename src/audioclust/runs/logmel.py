@@ -35,7 +35,7 @@ def compute(
         rate: its sample rate in Hz; resampled with soxr where the front end wants another.
         out: the file to write.
         front_end: what a log-mel is.
-        durations: (n,) seconds of signal in each clip, what follows being padding; None: all.
+        durations: (n,) seconds of signal in each clip, what follows being padding; None: zeros at the end are padding.
         workers: processes; -1: one per core.
 
     Returns:
@@ -49,7 +49,7 @@ def compute(
     with one_thread(), torch.inference_mode():
         t = transform(torch.from_numpy(_wave(audio[0], rate, front_end.sample_rate)[None])).shape[2]
     seconds = audio.shape[1] / rate
-    durations = np.full(len(audio), seconds) if durations is None else durations
+    durations = _sounding(audio) / rate if durations is None else durations
     least = -(-rate // front_end.sample_rate)  # one sample after resampling
     samples = np.clip(np.rint(durations * rate).astype(np.int64), least, audio.shape[1])
     frames = signal_frames(durations, front_end.hop / front_end.sample_rate, t)
@@ -71,6 +71,11 @@ def compute(
     stats |= front_end.axes() | {"front_end": asdict(front_end) | {"clip_seconds": seconds}}
     out.with_name("stats.json").write_text(json.dumps(stats, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return stats
+
+
+def _sounding(audio: np.ndarray) -> np.ndarray:
+    """Return the samples (n,) of each clip up to the last that is not zero; of silence all."""
+    return np.array([audio.shape[1] - np.argmax(clip[::-1] != 0) for clip in audio])
 
 
 def _shard(
