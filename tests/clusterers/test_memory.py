@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-CASES = {  # name: clusterer, n, d, parameters
+CASES = {  # name: clusterer, n, d, parameters; first what depends most on the holes that the others leave
+    "MeanShift": ("meanshift", 2000, 50, {}),
     "ward": ("agglomerative", 4000, 200, {"k": 9, "linkage": "ward"}),
     "single": ("agglomerative", 4000, 200, {"k": 9, "linkage": "single"}),
     "average": ("agglomerative", 3000, 20, {"k": 9, "linkage": "average"}),
@@ -18,10 +19,9 @@ CASES = {  # name: clusterer, n, d, parameters
     "HDBSCAN": ("hdbscan", 4000, 100, {}),
     "DBSCAN": ("dbscan", 8000, 100, {}),
     "DBSCAN at a given eps": ("dbscan", 8000, 100, {"eps": 9.0}),
-    "MeanShift": ("meanshift", 2000, 50, {}),
     "MeanShift at a given bandwidth": ("meanshift", 3000, 100, {"bandwidth": 10.0, "max_iter": 3}),
 }
-MARGIN = 1 << 19  # bytes by which the kernel's counters may be late
+MARGIN = 1 << 21  # bytes of a huge page: what a block may take beyond its end
 CLEAR = Path("/proc/self/clear_refs")  # resets the peak of the resident memory
 
 MEASURE = """
@@ -68,4 +68,4 @@ def measured():
 @pytest.mark.parametrize("name", CASES)
 def test_the_estimate_is_no_less_than_the_peak_and_not_half_as_much_again(measured, name):
     peak, estimate = measured[name]
-    assert peak - MARGIN <= estimate <= 1.5 * (peak + MARGIN)
+    assert peak - MARGIN <= estimate <= 1.5 * peak + MARGIN

@@ -29,7 +29,7 @@ class HDBSCAN(ClusterMixin, BaseEstimator):
 
     def memory(self, n: int, d: int) -> int:
         """Return the estimated peak in bytes: copies of the points, their neighbours, and the tree."""
-        return n * (18 * d + 16 * (self.min_samples or self.min_cluster_size) + 450)
+        return n * (20 * d + 16 * (self.min_samples or self.min_cluster_size) + 450)
 
     def fit(self, X: np.ndarray, y: object = None, *, neighbours: object = None) -> "HDBSCAN":
         """Set ``labels_``."""
