@@ -37,7 +37,7 @@ class Coded:
         self._packets: Iterator[av.Packet] = iter(())
         self._open()
         codec, length = self._stream.codec_context, self._stream.duration or self._source.duration
-        self.rate, self.fine = codec.sample_rate or 0, codec.name.startswith(FINE)
+        self.rate, self.fine = self._decoded_rate() or codec.sample_rate or 0, codec.name.startswith(FINE)
         base = self._stream.time_base if self._stream.duration else Fraction(1, av.time_base)
         self.seconds = float(length * base) if length else None
 
@@ -58,6 +58,13 @@ class Coded:
         if self._source.format.name != "mp3":
             self._stream.codec_context.options = {"err_detect": "crccheck+bitstream+buffer+explode"}
         self._stream.codec_context.thread_count = 1
+
+    def _decoded_rate(self) -> int | None:
+        """Return the rate of the first frame: of HE-AAC, whose header may have half of it, the decoder alone knows."""
+        try:
+            return next((frame.sample_rate for frame in self._source.decode(self._stream)), None)
+        except av.FFmpegError:
+            return None
 
     def close(self) -> None:
         self._source.close()
