@@ -271,6 +271,17 @@ def test_finished_tasks_are_not_decoded_again(tmp_path, several, monkeypatch):
     assert outputs(tmp_path / "again") == outputs(tmp_path / "whole")
 
 
+def test_a_folder_that_was_moved_resumes(tmp_path, several, monkeypatch):
+    run(tmp_path, several, "whole", long="split")
+    stopped(tmp_path, several, monkeypatch, after=2)
+    (tmp_path / "scratch").rename(tmp_path / "moved")
+    decoded = counted(monkeypatch)
+    prepare = Prepare(workers=1, clip_seconds=0.5, max_rejected=1.0, long="split")
+    prepare.run(several, tmp_path, tmp_path / "again", scratch=tmp_path / "moved")
+    assert len(decoded) == 5
+    assert outputs(tmp_path / "again") == outputs(tmp_path / "whole")
+
+
 @pytest.mark.parametrize("suffix", [".raw", ".json"])
 def test_a_task_that_lost_its_end_is_decoded_again(tmp_path, several, monkeypatch, suffix):
     run(tmp_path, several, "whole", long="split")

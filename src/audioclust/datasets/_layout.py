@@ -1,5 +1,6 @@
 """What the corpora's loaders share: finding a corpus under a folder and laying out its table."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -29,3 +30,8 @@ def table(rows: list[dict[str, str]], labels: tuple[str, ...]) -> pd.DataFrame:
 def relative(path: Path, root: Path) -> str:
     """Return ``path`` below ``root`` with forward slashes."""
     return path.relative_to(root).as_posix()
+
+
+def printable(name: str) -> str:
+    """Return a name on the disk with those of its bytes escaped that are no UTF-8: ``\\xe9``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

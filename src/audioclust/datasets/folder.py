@@ -85,7 +85,7 @@ class Folder:
         if not tree.recordings:
             endings = f"no recordings below {root}; looked for {', '.join(ENDINGS)} in any case"
             raise FileNotFoundError("; ".join([f"folder: {endings}", *tree.odd()]))
-        labels = [_label(_printable(path.split("/")[0])) if "/" in path else "" for path in tree.recordings]
+        labels = [_label(_layout.printable(path.split("/")[0])) if "/" in path else "" for path in tree.recordings]
         classes, held = len({*labels} - {""}), sum(map(bool, labels))
         if self.labels == "subfolders" and not classes:
             raise ValueError(f"folder.labels = subfolders: all recordings lie in {root} itself, none in a subfolder")
@@ -245,11 +245,6 @@ def _lines(file: Path) -> list[tuple[int, list[str]]]:
 def _spelling(path: str) -> str:
     """Return what two spellings of a path share: tables lose blanks at its ends, and Macs write accents apart (NFD)."""
     return unicodedata.normalize("NFC", path.strip())
-
-
-def _printable(name: str) -> str:
-    """Return a name on the disk with those of its bytes escaped that are no UTF-8."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _label(text: str) -> str:

@@ -36,22 +36,11 @@ def embed_signal(
     return found[np.argsort(np.concatenate([rows for rows, _ in groups]))]
 
 
-def embed_logmel(
-    embed: Callable[[np.ndarray], np.ndarray],
-    x: np.ndarray,
-    signal: np.ndarray | None,
-    padding: Padding,
-    shortest: int = 1,
-) -> np.ndarray:
-    """Return what ``embed_signal`` does, of log-mels (b, mels, t); ``signal`` None: what sounds.
+def sounding(x: np.ndarray) -> np.ndarray:
+    """Return how many frames (b,) of log-mels (b, mels, t) are no padding; all where everything is.
 
     Frames at the end are padding if all their bands have one value, the same in all of them.
     """
-    return embed_signal(embed, x, _sounding(x) if signal is None else signal, padding, shortest)
-
-
-def _sounding(x: np.ndarray) -> np.ndarray:
-    """Return how many frames (b,) are no padding; all where everything is."""
     padded = (x == x[:, :1, -1:]).all(axis=1)[:, ::-1]
     count = np.where(padded.all(axis=1), 0, np.argmin(padded, axis=1))
     return x.shape[2] - np.where(count > 1, count, 0)

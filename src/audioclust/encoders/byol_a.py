@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from audioclust.encoders import _weights as published
-from audioclust.encoders._padding import Padding, embed_logmel
+from audioclust.encoders._padding import Padding, embed_signal, sounding
 from audioclust.networks.audiontt import build, embed
 from audioclust.parameters import validate
 
@@ -91,11 +91,12 @@ class BYOLA:
     def __call__(self, x: np.ndarray, signal: np.ndarray | None = None) -> np.ndarray:
         """Return (b, d) float32 of log-mels (b, 64, t).
 
-        ``signal`` (b,) is how many of the t frames hold signal, see ``embed_logmel``. Signal too short for the
+        ``signal`` (b,) is how many of the t frames hold signal, None: see ``sounding``. Signal too short for the
         network's poolings (8 frames in version 1, 4 in version 2) keeps as much of its padding.
         """
         network = partial(embed, self.network_, mean=self.mean_, std=self.std_)
-        return embed_logmel(network, x, signal, self.padding, self.network_.shortest)
+        signal = sounding(x) if signal is None else signal
+        return embed_signal(network, x, signal, self.padding, self.network_.shortest)
 
 
 def _own(state: dict) -> dict:

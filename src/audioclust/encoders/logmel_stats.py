@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from audioclust.encoders._padding import Padding, embed_logmel
+from audioclust.encoders._padding import Padding, embed_signal, sounding
 from audioclust.parameters import validate
 
 STATISTICS = {"mean": np.mean, "std": np.std, "max": np.max}
@@ -39,9 +39,10 @@ class LogmelStats:
     def __call__(self, x: np.ndarray, signal: np.ndarray | None = None) -> np.ndarray:
         """Return (b, statistics * mels) float32 of log-mels (b, mels, t).
 
-        ``signal`` (b,) is how many of the t frames hold signal, see ``embed_logmel``.
+        ``signal`` (b,) is how many of the t frames hold signal, None: see ``sounding``.
         """
-        return embed_logmel(self._statistics, x, signal, self.padding)
+        signal = sounding(x) if signal is None else signal
+        return embed_signal(self._statistics, x, signal, self.padding)
 
     def _statistics(self, x: np.ndarray) -> np.ndarray:
         return np.concatenate([STATISTICS[name](x, axis=2) for name in self.statistics], axis=1, dtype=np.float32)

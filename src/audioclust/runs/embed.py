@@ -58,7 +58,7 @@ class Embed:
         where = _device(self.device, registry.get("encoders", encoder))
         job = (encoder, tuple(sorted((k, _hashable(v)) for k, v in section.items())), where, self.seed, tuple(stats))
         first = _built(*job)  # weights are looked for here, before any work
-        path = source[first.input].absolute()  # worker processes may be older than the working folder
+        path = source[first.input]
         signal = _signal(first, path, durations)
         n = len(signal)
         out.parent.mkdir(parents=True, exist_ok=True)

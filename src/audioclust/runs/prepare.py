@@ -23,6 +23,7 @@ from pydantic import Field
 from audioclust import parallel
 from audioclust.clips.audio import Level, clips, open_recording, resampled, to_int16
 from audioclust.clips.rejected import Rejected
+from audioclust.datasets._layout import printable
 from audioclust.parameters import NonNegative, Positive, Unit
 from audioclust.runs.label import CLIP
 
@@ -100,8 +101,6 @@ class Prepare:
         """
         self._check()
         table = _ordered(recordings, root)
-        # Worker processes may be older than the working folder.
-        root, scratch = root.absolute(), scratch.absolute()
         scratch.mkdir(parents=True, exist_ok=True)
         found = self._converted(self._sections(table["path"].tolist(), root), root, scratch)
         rejected = [row for each in found for row in each["rejected"]]
@@ -173,7 +172,12 @@ class Prepare:
             sounds += section["seconds"]
         arguments = [(task, root, scratch, self._settings()) for task in tasks]
         shards = parallel.run(_shard, arguments, workers=self.workers, name=name)
-        return [part for shard in shards for part in json.loads(shard.read_text(encoding="utf-8"))["parts"]]
+        # The raw file's place is that of the index: a project may be moved before it resumes.
+        return [
+            part | {"raw": shard.with_suffix(".raw")}
+            for shard in shards
+            for part in json.loads(shard.read_text(encoding="utf-8"))["parts"]
+        ]
 
 
 def _ordered(recordings: pd.DataFrame, root: Path) -> pd.DataFrame:
@@ -189,13 +193,8 @@ def _ordered(recordings: pd.DataFrame, root: Path) -> pd.DataFrame:
         table[column] = recordings[column].fillna("").astype(str).to_numpy() if column in recordings else ""
     twice = table["path"][table["path"].duplicated()]
     if len(twice):
-        raise ValueError(f"{len(twice)} recordings are listed twice, the first is {_shown(twice.iloc[0])!r}")
+        raise ValueError(f"{len(twice)} recordings are listed twice, the first is {printable(twice.iloc[0])!r}")
     return table.sort_values("path", ignore_index=True)
-
-
-def _shown(text: str) -> str:
-    """Return a file's name as it can be written: bytes that are no UTF-8 as ``\\xe9``."""
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def _seconds(path: Path) -> float | None:
@@ -218,7 +217,7 @@ def _shard(sections: list[dict], root: Path, scratch: Path, settings: dict[str, 
         return index
     part = raw.with_suffix(f".{os.getpid()}.part")
     with part.open("wb") as stream:
-        parts = [_section(section, root, settings, stream) | {"raw": str(raw)} for section in sections]
+        parts = [_section(section, root, settings, stream) for section in sections]
     kept = {"parts": parts, "digest": _digest(part)}
     os.replace(part, raw)
     part.write_text(json.dumps(kept), encoding="utf-8")
@@ -254,7 +253,7 @@ def _section(section: dict[str, Any], root: Path, settings: dict[str, Any], stre
             "fine": False, "seconds": 0.0, "gain": section.get("gain", 1.0), "copy_of": None}  # fmt: skip
     try:
         path = root / section["path"]
-        if _shown(section["path"]) != section["path"]:
+        if printable(section["path"]) != section["path"]:
             raise Rejected("unreadable", "its name is no UTF-8: rename it")
         part["copy_of"] = _digest(path) if section["twin"] and section["first"] == 0 and path.is_file() else None
         _convert(part, path, settings, stream)
@@ -340,7 +339,7 @@ def _by_path(parts: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 
 def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what became of a recording; damage in one of its sections leaves no clip of it."""
-    path = _shown(parts[0]["path"])
+    path = printable(parts[0]["path"])
     clips = [clip for part in parts for clip in part["clips"]]
     silent = [moment for part in parts for moment in part["silent"]]
     reasons = [part["rejected"] for part in parts if part["rejected"]]
@@ -442,7 +441,7 @@ def _write_audio(found: list[dict[str, Any]], clips: int, samples: int, path: Pa
         np.lib.format.write_array_header_1_0(stream, header)
         for each in found:
             for piece in each["parts"] if each["clips"] else ():
-                with Path(piece["raw"]).open("rb") as raw:
+                with piece["raw"].open("rb") as raw:
                     raw.seek(piece["offset"])
                     _copy(raw, stream, piece["bytes"])
     os.replace(part, path)
