@@ -165,8 +165,8 @@ def pseudo_labels(model: DeepCluster, clips: DataLoader, clusters: int, restarts
 def deepcluster(model: DeepCluster, clips: Clips, epochs: int, workers: int) -> None:
     """Pseudo-labels by scikit-learn, views made clip by clip, a sampler that draws cluster by cluster."""
     model._untrained(clips)
-    model._build()
-    network, clusters, rng = model.network_, model._clusters(clips.n), np.random.default_rng(0)
+    model.network_ = network = model._fresh()
+    clusters, rng = model._pseudo_labels(clips.n), np.random.default_rng(0)
     optimiser = torch.optim.SGD(network.parameters(), model.lr, model.momentum, weight_decay=model.weight_decay)
     originals, drawn = unchanged(clips, model.augment, workers, model.device), Drawn(np.arange(clips.n))
     loader = DataLoader(

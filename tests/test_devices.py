@@ -36,10 +36,16 @@ METHODS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def there():
-    with device() as name:
-        yield name
+NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+@pytest.fixture(params=["simulated", pytest.param("cuda", marks=NO_GPU)])
+def there(request):
+    if request.param == "cuda":
+        yield "cuda"
+    else:
+        with device() as name:
+            yield name
 
 
 def encoder(name, **parameters):
@@ -65,16 +71,17 @@ def fitted(name, trained, there, tmp_path, **parameters):
     return x, model.fit(x, frames=FRAMES, encoder=start, embedding=embedding, run=run), run
 
 
-def test_the_device_is_one(there):
-    x = torch.ones(3, device=there)
-    assert x.device.type == there and x.cpu().device.type == "cpu"
-    assert torch.equal((x + x)[torch.tensor([0, 2])].cpu(), torch.full((2,), 2.0))
-    with pytest.raises(RuntimeError, match="expected all tensors to be on the same device"):
-        x + torch.ones(3)
-    with pytest.raises(RuntimeError, match="expected all tensors to be on the same device"):
-        torch.ones(3)[torch.tensor([0]).to(there)]
-    with pytest.raises(TypeError, match="convert"):
-        np.asarray(x)
+def test_the_simulated_device_is_one():
+    with device() as there:
+        x = torch.ones(3, device=there)
+        assert x.device.type == there and x.cpu().device.type == "cpu"
+        assert torch.equal((x + x)[torch.tensor([0, 2])].cpu(), torch.full((2,), 2.0))
+        with pytest.raises(RuntimeError, match="expected all tensors to be on the same device"):
+            x + torch.ones(3)
+        with pytest.raises(RuntimeError, match="expected all tensors to be on the same device"):
+            torch.ones(3)[torch.tensor([0]).to(there)]
+        with pytest.raises(TypeError, match="convert"):
+            np.asarray(x)
 
 
 @pytest.mark.parametrize("length", ["fit", "crop"])

@@ -1,5 +1,9 @@
-"""The contract of every deep method, on the same few sounds; a new file in ``audioclust/methods`` must keep it too."""
+"""The contract of every deep method, on the same few sounds; a new file in ``audioclust/methods`` must keep it too.
 
+``TEST_DEVICE=cuda pytest tests/methods/test_contract.py`` tries it on a GPU.
+"""
+
+import os
 import warnings
 
 import numpy as np
@@ -18,6 +22,7 @@ from audioclust.training.loop import Run
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
 
+DEVICE = os.environ.get("TEST_DEVICE", "cpu")
 NAMES = registry.names("methods")
 LOGMEL = [name for name in NAMES if registry.get("methods", name).input == "logmel"]
 AUGMENT = Augment(width=16, length="fit", weak=("crop", "gain"), strong=("crop", "tilt", "time_mask"))
@@ -67,14 +72,14 @@ on_logmels = pytest.mark.parametrize("name", LOGMEL)
 def start():
     """An encoder that tells the sounds apart."""
     with one_thread():
-        return SimCLR(d=16, channels=8, epochs=20, batch=20, lr=0.003, augment=AUGMENT).fit(sounds()[0])
+        return SimCLR(d=16, channels=8, epochs=20, batch=20, lr=0.003, augment=AUGMENT, device=DEVICE).fit(sounds()[0])
 
 
 def make(name, case=None, k=3, **parameters):
     kind = registry.get("methods", name)
     case = next(iter(settings(name))) if case is None else case
     more = {"augment": AUGMENT} if kind.input == "logmel" else {}
-    return kind(k, **settings(name)[case] | more | parameters)
+    return kind(k, **settings(name)[case] | more | {"device": DEVICE} | parameters)
 
 
 def short(name, case, **parameters):
@@ -161,7 +166,7 @@ def test_a_loaded_model_predicts_and_saves_the_same(name, case, start, tmp_path)
     model = fit(short(name, case, k=np.int64(3)), x, start)
     model.save(tmp_path / "one")
     state = torch.get_rng_state()
-    loaded = type(model).load(tmp_path / "one")
+    loaded = type(model).load(tmp_path / "one", DEVICE)
     assert torch.equal(torch.get_rng_state(), state)
     new = given(model, sounds(seed=2)[0], start)
     np.testing.assert_array_equal(loaded.predict(new), model.predict(new))
@@ -250,7 +255,7 @@ def test_another_front_end_is_an_error(name, start, tmp_path):
     model = make(name).fit(Clips(x, front_end=FRONT_END), encoder=start, embedding=start.transform(x))
     model.save(tmp_path)
     assert model.front_end_ == FRONT_END
-    for each in (model, type(model).load(tmp_path)):
+    for each in (model, type(model).load(tmp_path, DEVICE)):
         assert each.front_end_ == FRONT_END
         with pytest.raises(ValueError, match="mel_scale = 'htk', not 'slaney'"):
             each.predict(Clips(x, front_end=FRONT_END | {"mel_scale": "htk"}))
