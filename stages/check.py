@@ -42,7 +42,8 @@ def _find_weights(params: Params) -> None:
 
 def _code(params: Params) -> dict[str, list[tuple[str, str]]]:
     """Return the stages, as ``stage`` or ``stage/item``, and the items, room and name, that each runs."""
-    found = {"prepare": [("datasets", params["data"]["dataset"])], "label": [], "logmel": [], "evaluate": []}
+    dataset = [("datasets", params["data"]["dataset"])]
+    found = {"recordings": dataset, "prepare": dataset, "label": [], "logmel": [], "evaluate": []}
     found |= {f"embed/{name}": [("encoders", name)] for name in params.items("encoders")}
     found |= {f"pretext/{name}": [("pretext", name)] for name in params.items("pretexts")}
     found["grid"] = [(kind, name) for kind in GRID for name in params.items(kind)]

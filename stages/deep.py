@@ -12,7 +12,7 @@ from audioclust.runs.training import Train
 from audioclust.views.augment import Augment
 from audioclust.views.clips import load
 from params import Params, run
-from paths import CHECK, CLIPS, COSTS, CURVES, EMBEDDINGS, LABELS, LOGMEL, MODELS, NOTHING, SCRATCH, TRUTH
+from paths import CHECK, COSTS, CURVES, EMBEDDINGS, LABELS, LOGMEL, MODELS, NOTHING, SCRATCH, TRUTH
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     section = params.section(name, method, **{"k": k[name]} if name in k else {})
     views = params.section("augment", Augment)
     train = Train(**params.section("train", Train))
-    clips = load(LOGMEL, CLIPS / "durations.npy", train.where) if method.input == "logmel" else None
+    clips = load(LOGMEL, train.where) if method.input == "logmel" else None
     code = (CHECK / "code/deep" / name).read_text(encoding="utf-8")
     cells, found, curves, spent = deep(
         name, section, views, clips, None if encoder == NOTHING.name else encoder, EMBEDDINGS / encoder,

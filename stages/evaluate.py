@@ -86,7 +86,7 @@ def _draw(result: pd.DataFrame, cells: list, clips: pd.DataFrame, encoders: list
 
 def _draw_views(augment: Augment) -> None:
     """Draw one clip under every op of training."""
-    clips = load(LOGMEL, CLIPS / "durations.npy")
+    clips = load(LOGMEL)
     # The middle clip: as good as any other, and the same one every time.
     row = clips.n // 2
     logmel = np.load(LOGMEL / "logmel.npy", mmap_mode="r")[row]

@@ -67,7 +67,7 @@ def closure(*entries: Path) -> set[Path]:
 def _imports(file: Path) -> tuple[frozenset[Path], frozenset[str]]:
     """Return the project's files that ``file`` imports, and the names of other packages."""
     files, packages = set(), set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in _nodes(file.read_text(encoding="utf-8")):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -104,16 +104,21 @@ def essence(source: str) -> str:
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
-    tree = ast.parse(source)
-    scopes = [node for node in ast.walk(tree) if isinstance(node, DOCUMENTED)]
+    scopes = [node for node in _nodes(source) if isinstance(node, DOCUMENTED)]
     docstrings = [node.body[0].value for node in scopes if ast.get_docstring(node, clean=False)]
     for node in docstrings:
         if not lines[node.lineno - 1][: node.col_offset].strip():
             lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
-    for node in ast.walk(tree):
+    for node in _nodes(source):
         if isinstance(node, ast.Constant | ast.JoinedStr) and node not in docstrings:
             kept.update(range(node.lineno, node.end_lineno))  # blank lines inside of a string
     return "\n".join(line.rstrip() for row, line in enumerate(lines) if line.strip() or row in kept)
+
+
+@cache
+def _nodes(source: str) -> list[ast.AST]:
+    """Return the nodes of the syntax tree."""
+    return list(ast.walk(ast.parse(source)))
 
 
 @cache

@@ -10,15 +10,13 @@ import pandas as pd
 
 import own_source  # noqa: F401
 from audioclust.runs.label import Label, resolve
-from audioclust.runs.prepare import Prepare, Source
-from params import Params, part, run
+from params import Params, run
 from paths import CHECK, CLIPS, TRUTH
 
 
 def main() -> None:
-    data = Params().section("data", Source, Label, Prepare)
     clips = pd.read_csv(CLIPS / "clips.csv", dtype=str, keep_default_na=False)
-    labels = Label(**part(data, Label)).choose(clips)
+    labels = Label(**Params().part("data", Label)).choose(clips)
     classes = labels[labels != ""].nunique()
     (TRUTH / "k").mkdir(parents=True, exist_ok=True)
     labels.to_frame("label").to_csv(TRUTH / "labels.csv", index=False, lineterminator="\n")

@@ -38,7 +38,7 @@ ITEMS = {
 }
 # A section of a stage -> the classes of audioclust that it configures; by name, as importing them takes seconds.
 STAGE_SECTIONS = {
-    "data": ("runs.prepare.Source", "runs.label.Label", "runs.prepare.Prepare"),
+    "data": ("runs.recordings.Source", "runs.label.Label", "runs.prepare.Prepare"),
     "logmel": ("clips.logmel.FrontEnd",),
     "embed": ("runs.embed.Embed",),
     "augment": ("views.augment.Augment",),
@@ -118,6 +118,14 @@ class Params:
             ]
         return []
 
+    def part(self, name: str, kind: type) -> dict[str, Any]:
+        """Return what a section sets of ``kind``, one of several classes that it configures, as keyword arguments."""
+        known = declared(kind)
+        raw = self.content.get(name) or {}
+        values, mistakes = checked(known, {key: raw[key] for key in raw if key in known}, f"{name}.", text=True)
+        self.stop(mistakes)
+        return values
+
     def section(self, name: str, *kinds: type, **resolved: Any) -> dict[str, Any]:
         """Check section ``name`` against the classes that it configures and return it as keyword arguments.
 
@@ -163,11 +171,6 @@ class Params:
         """Raise ``ParamsError`` where there are mistakes."""
         if mistakes:
             raise ParamsError("\n".join(f"{self.path}: {mistake}" for mistake in mistakes))
-
-
-def part(section: dict[str, Any], kind: type) -> dict[str, Any]:
-    """Return those values of a section that configure ``kind``, where a section configures several classes."""
-    return {name: section[name] for name in types(kind) if name in section}
 
 
 def declared(*kinds: type) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 CHECK = Path("data/check")
+RECORDINGS = Path("data/recordings")
 CLIPS = Path("data/clips")
 TRUTH = Path("data/truth")
 LOGMEL = Path("data/logmel")
@@ -18,8 +19,9 @@ CURVES = PLOTS / "training"
 # A method that starts from nothing depends on this folder: DVC writes YAML's null as None.
 NOTHING = EMBEDDINGS / "None"
 
-# Unfinished work and kept pieces, outside Git and DVC. DVC_ROOT is the main checkout, also where a queued experiment
-# runs in a temporary copy, so that a crashed one finds its parts again.
-SCRATCH = Path(os.environ.get("DVC_ROOT", ".")) / ".scratch"
+# The main checkout, also where a queued experiment runs in a temporary copy: recordings are no part of Git.
+PROJECT = Path(os.environ.get("DVC_ROOT", "."))
+# Unfinished work and kept pieces, outside Git and DVC; a crashed experiment finds its parts again.
+SCRATCH = PROJECT / ".scratch"
 # Seconds and peak memory differ from run to run, so they stay out of every tracked output.
 COSTS = Path(".scratch/costs")

@@ -11,7 +11,7 @@ from audioclust.runs.training import Train
 from audioclust.views.augment import Augment
 from audioclust.views.clips import load
 from params import Params, run
-from paths import CHECK, CLIPS, COSTS, CURVES, EMBEDDINGS, LOGMEL, SCRATCH
+from paths import CHECK, COSTS, CURVES, EMBEDDINGS, LOGMEL, SCRATCH
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     section = params.section(name, registry.get("pretext", name))
     views = params.section("augment", Augment)
     train = Train(**params.section("train", Train))
-    clips = load(LOGMEL, CLIPS / "durations.npy", train.where)
+    clips = load(LOGMEL, train.where)
     code = (CHECK / "code/pretext" / name).read_text(encoding="utf-8")
     curves, spent = pretext(
         name, section, views, clips, params.items("seeds"), EMBEDDINGS / name, SCRATCH / "pretext" / name, train, code

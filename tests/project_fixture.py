@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import preloaded
 import soundfile
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGITS, SPEAKERS, TAKES = 3, 2, 6
+ALWAYS = {"recordings"}  # runs each time, as DVC cannot see whether it has to
 TINY = {
     "encoders": ["byol_a_random"],
     "augment": {"width": 32},
@@ -49,9 +51,9 @@ class Project:
 
     def __init__(self, path: Path):
         self.path = path
-        bin_folder = str(Path(sys.executable).parent)
+        folders = str(preloaded.bin_folder()), str(Path(sys.executable).parent), os.environ["PATH"]
         self.env = os.environ | {
-            "PATH": bin_folder + os.pathsep + os.environ["PATH"],
+            "PATH": os.pathsep.join(folders),
             "DVC_NO_ANALYTICS": "1",
             "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t",
         }  # fmt: skip
@@ -79,22 +81,33 @@ class Project:
         path = self.path / name
         path.write_text(path.read_text() + f"\n{line}\n")
 
+    @property
+    def recordings(self) -> Path:
+        """The folder of the recordings, which the clones share."""
+        return Path(yaml.safe_load((self.path / "params.yaml").read_text())["data"]["root"]) / "recordings"
+
+    def bring(self, root: str) -> None:
+        """Read the recordings from a folder of the clone's own, relative to it."""
+        shutil.copytree(self.recordings, self.path / root / "recordings")
+        self.params(**self.section("data", root=root))
+
     def back(self) -> None:
         """Bring back what is committed."""
         self("git", "checkout", "-q", ".")
         self("git", "clean", "-qfd", "src")
+        shutil.rmtree(self.path / "data/raw/recordings", ignore_errors=True)
         self("dvc", "checkout", "-q")
 
     def stale(self, *first: str) -> set[str]:
         """Return the stages that ``dvc status`` would run again, once ``first`` have been reproduced."""
         if first:
             self("dvc", "repro", "-q", "-s", *first)
-        return set(json.loads(self("dvc", "status", "--json")))
+        return set(json.loads(self("dvc", "status", "--json"))) - ALWAYS
 
     def ran(self, *repro: str) -> set[str]:
         """Return the stages that ``dvc repro`` runs."""
         said = self("dvc", "repro", *repro)
-        return {line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage")}
+        return {line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage")} - ALWAYS
 
 
 def reproduced(path: Path) -> None:

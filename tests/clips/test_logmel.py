@@ -11,7 +11,6 @@ import torch
 from audioclust.clips.logmel import EPS, FrontEnd, LogMel
 from audioclust.parameters import types
 from audioclust.runs.logmel import SHARD, compute
-from audioclust.views.clips import signal_frames
 
 # Half a second of 16 kHz noise and tones with the log-mels of torchaudio's default, nnAudio 0.3.4 and librosa 0.9,
 # settings of nttcslab/byol-a (1024/160, 64 bands, 60-7800 Hz); only frames that do not see the cut end.
@@ -108,7 +107,7 @@ def test_file_holds_every_clip_and_its_statistics(clips, tmp_path):
     assert (stats["mean"], stats["std"]) == pytest.approx((whole.mean(), whole.std()), abs=1e-6)
     assert stats["front_end"] == asdict(FrontEnd()) | {"clip_seconds": 0.1} and stats["hop_seconds"] == 0.01
     assert json.loads((tmp_path / "stats.json").read_text()) == stats
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["logmel.npy", "stats.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["frames.npy", "logmel.npy", "stats.json"]
 
 
 def padded(clips, samples, whole, path, **settings):
@@ -121,12 +120,24 @@ def padded(clips, samples, whole, path, **settings):
     return np.load(path), stats
 
 
+@pytest.mark.parametrize(("rate", "samples", "frames"), [
+    (16000, [6400, 6321, 1, 16000, 1120, 1121], [41, 41, 2, 101, 8, 9]), (8000, [3200, 560, 561], [41, 8, 9]),
+    (44100, [17640, 3087, 3088], [41, 8, 9]),
+])  # fmt: skip
+def test_frames_with_signal(rate, samples, frames, tmp_path):
+    """Frame j is centred on j hops of 10 ms: 0.4 s end on that of frame 40; there are at most as many as in a clip."""
+    audio = np.ones((len(samples), rate), np.int16)
+    durations = np.round(np.array(samples) / rate, 6)
+    compute(audio, rate, tmp_path / "logmel.npy", FrontEnd(), durations=durations, workers=1)
+    assert np.load(tmp_path / "frames.npy").tolist() == frames
+
+
 @pytest.mark.parametrize("samples", [1280, 1281, 1300, 1439, 700, 513, 512, 300, 20])
 @pytest.mark.parametrize("settings", [{}, {"rate": 8000}, {"hop": 600}], ids=str)
 def test_a_log_mel_does_not_depend_on_the_padding(clips, samples, settings, tmp_path):
     short, stats = padded(clips[:3], [samples] * 3, 1800, tmp_path / "short.npy", **settings)
     long, same = padded(clips[:3], [samples] * 3, 4800, tmp_path / "long.npy", **settings)
-    frames = signal_frames([samples / settings.get("rate", 16000)], stats["hop_seconds"], short.shape[2])[0]
+    frames = np.load(tmp_path / "frames.npy")[0]
     np.testing.assert_array_equal(short[..., :frames], long[..., :frames])
     assert np.unique(long[..., frames:]) == np.float16(np.log(EPS))
     assert (long[..., :frames].max(1) > np.float16(np.log(EPS)) + 1).all()  # no frame of the signal is of its padding
@@ -148,7 +159,7 @@ def test_a_clip_of_one_sample(clips, tmp_path):
 def test_statistics_are_those_of_the_signal(clips, tmp_path):
     samples = np.where(np.arange(len(clips)) % 3, 1600, 1000)
     mels, stats = padded(clips, samples, 1600, tmp_path / "logmel.npy")
-    frames = signal_frames(samples / 16000, 0.01, mels.shape[2])
+    frames = np.load(tmp_path / "frames.npy")
     signal = np.concatenate([row[:, :n].ravel() for row, n in zip(mels, frames, strict=True)]).astype(np.float64)
     assert (stats["mean"], stats["std"]) == pytest.approx((signal.mean(), signal.std()), abs=1e-6)
 

@@ -9,7 +9,6 @@ from audioclust.clips.logmel import FrontEnd
 from audioclust.clusterers.kmeans import KMeans
 from audioclust.runs.embed import Embed
 from audioclust.runs.logmel import compute
-from audioclust.views.clips import signal_frames
 
 FULL = np.full(150, 0.31)  # seconds of signal: 32 frames
 SHORT = 0.01 * np.random.default_rng(1).integers(12, 32, 150)
@@ -20,11 +19,16 @@ def source(tmp_path):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "logmel.npy", rng.normal(-9, 4, (150, 64, 32)).astype(np.float16))
     np.save(tmp_path / "audio.npy", rng.integers(-9000, 9000, (150, 4960)).astype(np.int16))
-    (tmp_path / "stats.json").write_text('{"hop_seconds": 0.01}')
     return {"logmel": tmp_path / "logmel.npy", "waveform": tmp_path / "audio.npy"}
 
 
+def frames_of(durations):
+    """Return frames of 10 ms."""
+    return np.rint(durations * 100).astype(np.int64) + 1
+
+
 def run(source, out, name="logmel_stats", section=None, durations=FULL, **settings):
+    np.save(source["logmel"].with_name("frames.npy"), frames_of(durations))
     Embed(**{"workers": 1, **settings}).run(name, section or {}, source, 16000, (-9.0, 4.0), durations, out)
     return np.load(out)
 
@@ -43,7 +47,7 @@ def test_each_clip_is_embedded_without_its_padding(source, tmp_path, name):
     encoder = registry.get("encoders", name)(random_state=0)
     encoder.prepare()
     encoder.normalise_with(-9.0, 4.0)
-    frames = signal_frames(SHORT, 0.01, 32)
+    frames = frames_of(SHORT)
     found = run(source, tmp_path / "e.npy", name, durations=SHORT)
     for i in range(0, 150, 7):
         np.testing.assert_allclose(found[i], encoder(x[[i], :, : frames[i]])[0], rtol=1e-5, atol=1e-5)

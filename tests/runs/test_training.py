@@ -49,11 +49,10 @@ def work(tmp_path):
     content = yaml.safe_load((ROOT / "params.yaml").read_text()) | SECTIONS
     content |= {"seeds": [0, 1], "pretexts": ["simclr"], "methods": {"spice": "simclr", "temi": "simclr"}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-    (tmp_path / "data/clips").mkdir(parents=True)
-    (tmp_path / "data/logmel").mkdir()
+    (tmp_path / "data/logmel").mkdir(parents=True)
     np.save(tmp_path / "data/logmel/logmel.npy", logmels())
     (tmp_path / "data/logmel/stats.json").write_text(json.dumps({"hop_seconds": 0.01, "front_end": {"n_mels": 16}}))
-    np.save(tmp_path / "data/clips/durations.npy", np.full(N, 0.23))
+    np.save(tmp_path / "data/logmel/frames.npy", np.full(N, 24))
     (tmp_path / "data/truth/k").mkdir(parents=True)
     for method in ("spice", "temi"):
         (tmp_path / f"data/truth/k/{method}.json").write_text(json.dumps({method: K}))

@@ -14,12 +14,16 @@ def test_the_third_of_two_values_comes_from_the_run_cache(project):
     project.params(**project.section("spice", k=3))
     said = project("dvc", "repro")
     cached = {line.split("'")[1] for line in said.splitlines() if "is cached" in line}
-    assert cached == {"check", "label", "deep@spice", "evaluate"} and "Running stage" not in said
+    assert cached == {"check", "label", "deep@spice", "evaluate"}
+    assert said.count("Running stage") == said.count("Running stage 'recordings'")
 
 
 def test_exp_run_show_and_queue_run_the_code_that_they_record(project):
-    project("dvc", "exp", "run", "-q", "-n", "forty", "-S", "evaluate.sample=40")
-    project.back()
+    project.bring("data/raw")  # which Git ignores, so that the copies lack it
+    project("dvc", "repro", "-q", "check", "recordings")
+    project.commit("recordings of its own")
+    said = project("dvc", "exp", "run", "--temp", "-n", "forty", "-S", "evaluate.sample=40")
+    assert "Running stage 'evaluate'" in said and "Running stage 'prepare'" not in said
     project("dvc", "exp", "run", "-q", "--queue", "-S", "evaluate.sample=50")
     project.edit("src/audioclust/runs/evaluate.py", "raise RuntimeError('edited after queueing')")
     project("dvc", "queue", "start", "-j", "1")
@@ -29,6 +33,7 @@ def test_exp_run_show_and_queue_run_the_code_that_they_record(project):
     runs = [exp for rev in shown for exp in (rev.get("experiments") or [])]
     values = {exp["revs"][0]["data"]["params"]["params.yaml"]["data"]["evaluate"]["sample"] for exp in runs}
     assert {40, 50} <= values
+    project("git", "reset", "-q", "--hard", "HEAD~1")
 
 
 def _wait_for_queue(project: Project) -> None:
@@ -69,7 +74,7 @@ def test_push_pull_and_checkout_in_a_fresh_clone(project, tmp_path):
     shutil.rmtree(fresh.path / "data/embeddings")
     fresh("dvc", "checkout", "-q")
     assert fresh.stale() == set()
-    assert "up to date" in fresh("dvc", "repro")
+    assert fresh.ran() == set()
 
 
 def test_dag_and_plots_without_a_network(project):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from audioclust import registry
 from audioclust.parameters import Positive, types
-from params import ITEMS, STAGE_SECTIONS, Params, ParamsError, _kind, check_all, part
+from params import ITEMS, STAGE_SECTIONS, Params, ParamsError, _kind, check_all
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -139,8 +139,12 @@ def test_a_missing_file(tmp_path):
         Params(tmp_path / "params.yaml")
 
 
-def test_a_section_may_configure_several_classes():
-    assert part({"k": 3, "other": 1}, Something) == {"k": 3}
+def test_a_section_may_configure_several_classes(tmp_path):
+    params = Params(written(tmp_path, data={"dataset": "fsdd", "root": "here", "sample_rate": 8000}))
+    assert params.part("data", _kind("runs.recordings.Source")) == {"dataset": "fsdd", "root": "here"}
+    assert params.part("data", _kind("runs.label.Label")) == {}
+    with pytest.raises(ParamsError, match=r"data\.root = 3: .*string"):
+        Params(written(tmp_path, data={"dataset": "fsdd", "root": 3})).part("data", _kind("runs.recordings.Source"))
 
 
 def test_a_method_starts_from_an_encoder_that_runs(tmp_path):

@@ -1,9 +1,12 @@
 """DVC on a tiny configuration: what runs again and what does not."""
 
 import filecmp
+import json
+import os
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import yaml
 from project_fixture import DIGITS, ROOT, SPEAKERS, TAKES, Project
 
@@ -27,8 +30,9 @@ if "AUDIT_STAGE" in os.environ:
 
 def test_repro_leaves_nothing_stale_and_git_clean(project):
     assert project.stale() == set()
+    assert project.ran() == set()
     assert project("git", "status", "--porcelain") == ""
-    assert "up to date" in project("dvc", "repro")
+    assert list(json.loads(project("dvc", "status", "--json")).values()) == [["always changed"]]
 
 
 def test_every_output_has_the_same_bytes_twice_and_every_file_that_is_opened_is_a_dependency(project, tmp_path):
@@ -82,6 +86,32 @@ def covered(project: Project, name: str, declared: list[str]) -> bool:
         return False
     name, bookkeeping = path.relative_to(project.path), {p.relative_to(ROOT) for p in fingerprints.BOOKKEEPING}
     return str(name) in code.read_text() or name in bookkeeping or not fingerprints.essence(path.read_text())
+
+
+# What a change of the recordings makes stale
+
+
+def test_recordings_that_are_moved_run_nothing_again(project):
+    project.bring("data/raw")
+    assert project.ran() == {"check"}
+
+
+def test_whatever_lies_in_a_folder_the_run_goes_on_and_sees_what_changes(project, tmp_path):
+    folder, linked = tmp_path / "folder", tmp_path / "linked"
+    shutil.copytree(project.recordings, folder)
+    linked.mkdir()
+    (folder / "more").symlink_to(linked)
+    (folder / "more/round").symlink_to(folder)
+    (folder / "broken.wav").symlink_to(tmp_path / "absent")
+    shutil.copy(next(folder.glob("*.wav")), os.fsencode(folder) + b"/caf\xe9.wav")
+    project.params(**project.section("data", dataset="folder", root=str(folder), label="auto", max_rejected=0.1))
+    assert project.ran("prepare") == {"check", "prepare"}
+    rejected = pd.read_csv(project.path / "data/clips/rejected.csv")
+    assert rejected["path"].tolist() == ["broken.wav", "caf\\xe9.wav"]
+    assert project.ran("prepare") == set()
+    shutil.copy(next(folder.glob("*.wav")), linked / "new.wav")
+    assert project.ran("prepare") == {"prepare"}
+    assert "more/new.wav" in set(pd.read_csv(project.path / "data/clips/clips.csv")["path"])
 
 
 # What an edit of the code makes stale; tests/stages/test_fingerprints.py has more edits

@@ -137,8 +137,18 @@ def test_fewer_clips_than_clusters(work):
 def test_a_missing_folder(work):
     work(data={"dataset": "folder", "root": "nowhere"})
     run("check")
-    with pytest.raises(SystemExit, match=r"data\.root = nowhere"):
-        run("prepare")
+    for stage in ("recordings", "prepare"):
+        with pytest.raises(SystemExit, match=r"data\.root = nowhere"):
+            run(stage)
+
+
+def test_one_label_for_all_is_refused_before_any_work(work):
+    root = work()
+    tone(root / "in/a.wav", 300)
+    (root / "in/labels.csv").write_text("path,label\na.wav,only\n")
+    with pytest.raises(SystemExit, match=r"every label of 'label' is 'only'"):
+        run("recordings")
+    assert not (root / "data").exists()
 
 
 def test_bad_recordings_are_listed_and_the_rest_goes_on(work):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from audioclust.views import clips as module
-from audioclust.views.clips import Clips, load, signal_frames
+from audioclust.views.clips import Clips, load
 
 FRAMES = np.array([12, 1, 5, 12, 7, 3, 12])
 
@@ -119,18 +119,13 @@ def test_what_is_refused(x, frames, message):
         Clips(x, frames)
 
 
-def test_frames_with_signal():
-    """Frame j is centred on j hops: 0.4 s end on that of frame 40, and a clip has at most the frames it has."""
-    assert signal_frames([0.4, 0.395, 0.0, 9.0, 0.01], 0.01, 101).tolist() == [41, 41, 1, 101, 2]
-
-
 @pytest.mark.parametrize("front_end", [None, {"n_mels": 8, "mel_scale": "slaney"}])
 def test_load_opens_what_the_stages_write(front_end, tmp_path):
     np.save(tmp_path / "logmel.npy", logmel())
-    np.save(tmp_path / "durations.npy", (FRAMES - 1) * 0.02)
+    np.save(tmp_path / "frames.npy", FRAMES)
     stats = {"hop_seconds": 0.02} | ({"front_end": front_end} if front_end else {})
     (tmp_path / "stats.json").write_text(json.dumps(stats))
-    clips = load(tmp_path, tmp_path / "durations.npy")
+    clips = load(tmp_path)
     assert clips.digest == Clips(logmel(), FRAMES).digest and clips.front_end == front_end
 
 

@@ -4,7 +4,6 @@ On the CPU, shards of a fixed number of clips go to worker processes of one thre
 on the number of cores; on a GPU one process feeds the device.
 """
 
-import json
 import os
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,7 +44,7 @@ class Embed:
         Args:
             encoder: name of a file in ``audioclust/encoders``.
             section: its parameters.
-            source: "logmel" -> (n, mels, frames) float16, with stage ``logmel``'s ``stats.json`` beside it, and
+            source: "logmel" -> (n, mels, t) float16, with stage ``logmel``'s ``frames.npy`` beside it, and
                 "waveform" -> (n, samples) int16, both .npy.
             rate: sample rate of the waveforms in Hz.
             stats: mean and standard deviation of the log-mels.
@@ -92,10 +91,7 @@ def _signal(encoder: Any, path: Path, durations: np.ndarray) -> np.ndarray:
     """Return how many frames or samples of signal each clip has, (n,), as the encoder counts them."""
     if encoder.input == "waveform":
         return np.rint(durations * encoder.sample_rate).astype(np.int64)
-    from audioclust.views.clips import signal_frames
-
-    stats = json.loads(path.with_name("stats.json").read_text(encoding="utf-8"))
-    return signal_frames(durations, stats["hop_seconds"], np.load(path, mmap_mode="r").shape[2])
+    return np.load(path.with_name("frames.npy"))
 
 
 def _shard(job: tuple, path: Path, start: int, stop: int, rate: int, signal: np.ndarray, batch: int) -> np.ndarray:

@@ -12,7 +12,6 @@ import torch
 from audioclust import parallel
 from audioclust.clips.logmel import EPS, FrontEnd, LogMel
 from audioclust.threads import one_thread
-from audioclust.views.clips import signal_frames
 
 SHARD = 128  # clips per task; fixed, so that the statistics add up in one order whatever the number of workers
 
@@ -26,7 +25,9 @@ def compute(
     durations: np.ndarray | None = None,
     workers: int = -1,
 ) -> dict[str, Any]:
-    """Write the log-mels of all clips to ``out``, (n, n_mels, frames) float16, and ``stats.json`` beside them.
+    """Write the log-mels of all clips to ``out``, (n, n_mels, t) float16.
+
+    Beside them ``frames.npy``, (n,) int64, tells how many frames of each hold signal, and ``stats.json`` the rest.
 
     The log-mel of a clip is that of its signal alone, reflected at its end; the frames of the padding are silence.
 
@@ -52,7 +53,7 @@ def compute(
     durations = _sounding(audio) / rate if durations is None else durations
     least = -(-rate // front_end.sample_rate)  # one sample after resampling
     samples = np.clip(np.rint(durations * rate).astype(np.int64), least, audio.shape[1])
-    frames = signal_frames(durations, front_end.hop / front_end.sample_rate, t)
+    frames = np.minimum(-(-samples * front_end.sample_rate // (rate * front_end.hop)) + 1, t)
     part = out.with_suffix(".part.npy")
     result = np.lib.format.open_memmap(part, "w+", np.float16, (len(audio), front_end.n_mels, t))
     shards = [slice(start, start + SHARD) for start in range(0, len(audio), SHARD)]
@@ -67,6 +68,7 @@ def compute(
     count = front_end.n_mels * int(frames.sum())
     mean = float(total / count)
     os.replace(part, out)
+    np.save(out.with_name("frames.npy"), frames)
     stats = {"mean": round(mean, 6), "std": round(float(np.sqrt(max(squares / count - mean**2, 0.0))), 6)}
     stats |= front_end.axes() | {"front_end": asdict(front_end) | {"clip_seconds": seconds}}
     out.with_name("stats.json").write_text(json.dumps(stats, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -38,33 +38,6 @@ LISTED = 3  # recordings named in the summary
 
 
 @dataclass
-class Source:
-    """Where recordings come from."""
-
-    dataset: str  # a file of audioclust/datasets
-    root: str = "data/raw"  # the folder of the recordings; public sets are fetched into it
-
-    def recordings(self, dataset: Any) -> pd.DataFrame:
-        """List the recordings; where a folder lacks them and the set can be fetched (or rendered), do that first.
-
-        Args:
-            dataset: an instance of the data set's class.
-
-        Raises:
-            FileNotFoundError: the folder does not exist, or holds none and nothing can be fetched.
-        """
-        root = Path(self.root)
-        try:
-            return dataset.recordings(root)
-        except FileNotFoundError:
-            # A folder that does not exist is a slip of the pen, not a wish for gigabytes.
-            if not hasattr(dataset, "download") or not root.is_dir():
-                raise
-        dataset.download(root)
-        return dataset.recordings(root)
-
-
-@dataclass
 class Prepare:
     """How recordings become clips."""
 

@@ -52,6 +52,8 @@ class Train:
             more: arguments of ``one``.
         """
         self._kept = scratch / key
+        # With its first optimiser torch imports modules for two seconds: here, once for all workers.
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
         tasks = [(one, self, self._run(name, position, seed, key), seed, more) for position, seed in enumerate(seeds)]
         return list(parallel.run(_trained, tasks, workers=self._workers(len(seeds)), threads=self.threads))
 

@@ -62,13 +62,18 @@ class Clips:
         std: float | None = None,
         front_end: dict[str, Any] | None = None,
     ) -> "Clips":
-        """Return ``x`` as ``Clips``. Of ``Clips``, a copy that shares the log-mels, with another ``mean`` and ``std``.
+        """Return ``x`` as ``Clips`` on ``device``.
+
+        Of ``Clips``, a copy that shares the log-mels where they are on ``device``, with another ``mean`` and ``std``.
 
         ``front_end`` is that of an array; ``Clips`` with a front end of their own keep it.
         """
         if not isinstance(x, cls):
             return cls(np.asanyarray(x), frames, device, mean=mean, std=std, front_end=front_end)
         x = copy.copy(x)
+        if x.device != device:
+            kept = x._logmel.cpu().numpy() if isinstance(x._logmel, torch.Tensor) else x._logmel
+            x.device, x._logmel = device, _on_device(kept, device)
         x.mean, x.std = (x.mean, x.std) if mean is None or std is None else (mean, std)
         x.front_end = front_end if x.front_end is None else x.front_end
         return x
@@ -87,22 +92,16 @@ class Clips:
         return (x.float() - self.mean) / self.std, self.frames[rows].to(self.device, non_blocking=True)
 
 
-def signal_frames(durations: np.ndarray, hop_seconds: float, frames: int) -> np.ndarray:
-    """Return how many of a log-mel's ``frames`` hold signal, (n,), from the seconds of signal in each clip."""
-    return np.clip(np.ceil(np.asarray(durations) / hop_seconds).astype(np.int64) + 1, 1, frames)
-
-
-def load(logmel: Path, durations: Path, device: str = "cpu") -> Clips:
-    """Open what stage ``logmel`` wrote into a folder, by memory map.
+def load(folder: str | Path, device: str = "cpu") -> Clips:
+    """Open what stage ``logmel`` wrote, by memory map.
 
     Args:
-        logmel: the folder of ``logmel.npy`` (n, mels, t) and ``stats.json``.
-        durations: .npy (n,) seconds of signal.
+        folder: holds ``logmel.npy`` (n, mels, t), ``frames.npy`` (n,) and ``stats.json``.
         device: of the batches.
     """
-    x = np.load(logmel / "logmel.npy", mmap_mode="r")
-    stats = json.loads((logmel / "stats.json").read_text(encoding="utf-8"))
-    frames = signal_frames(np.load(durations), stats["hop_seconds"], x.shape[2])
+    folder = Path(folder)
+    stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
+    x, frames = np.load(folder / "logmel.npy", mmap_mode="r"), np.load(folder / "frames.npy")
     return Clips(x, frames, device, front_end=stats.get("front_end"))
 
 

@@ -1,0 +1,113 @@
+"""``python stages/x.py``, in forks of a process that has loaded the libraries: loading them is half of a small run.
+
+``serve`` is that process; ``bin_folder`` makes a ``python`` for the PATH that asks it to run a stage and is the usual
+Python otherwise.
+"""
+
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from functools import cache
+from pathlib import Path
+
+LIBRARIES = (
+    "av", "faiss", "joblib", "matplotlib.pyplot", "numba", "pandas", "pydantic", "safetensors.torch", "scipy.optimize",
+    "scipy.stats", "sklearn.cluster", "sklearn.manifold", "sklearn.metrics", "soundfile", "torch", "torch._dynamo",
+    "torchaudio", "yaml",
+)  # fmt: skip
+MOST = 1 << 20  # bytes of a request: arguments and environment
+
+
+@cache
+def bin_folder() -> Path:
+    """Start a server for as long as this process lives; return a folder for the PATH with its ``python``."""
+    folder = Path(tempfile.mkdtemp(prefix="preloaded-"))
+    here = Path(__file__).resolve()
+    python = folder / "python"
+    python.write_text(
+        f'#!/bin/sh\ncase "$1" in\nstages/*) exec {sys.executable} -I -S {here} {folder}/socket "$@" ;;\nesac\n'
+        f'exec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    subprocess.Popen([sys.executable, here, folder / "socket"], stdin=subprocess.PIPE)  # ends with this process
+    for _ in range(600):
+        if (folder / "socket").exists():
+            return folder
+        time.sleep(0.1)
+    raise TimeoutError("the server of loaded libraries does not start")
+
+
+def ask(path: str, arguments: list[str]) -> int:
+    """Have the server run a script with this process's folder, environment and streams; return its status."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect(path)
+        request = json.dumps([os.getcwd(), arguments, dict(os.environ)]).encode()
+        socket.send_fds(server, [request + b"\n"], [0, 1, 2])
+        answer = server.recv(8)
+    return int(answer or 1)  # no answer: it was killed
+
+
+def serve(path: str) -> None:
+    """Run what is asked for at the socket ``path``, until the standard input ends."""
+    for name in LIBRARIES:
+        __import__(name)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path + ".new")
+    server.listen(64)
+    os.rename(path + ".new", path)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+    if os.fork() == 0:
+        while True:
+            client, _ = server.accept()
+            if os.fork() == 0:
+                _run(client)
+            client.close()
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGTERM)
+
+
+def _run(client: socket.socket) -> None:
+    request, descriptors = b"", []
+    while not request.endswith(b"\n"):
+        more, found, _, _ = socket.recv_fds(client, MOST, 3)
+        request, descriptors = request + more, descriptors + found
+    folder, arguments, environment = json.loads(request)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv, sys.path[0] = arguments, os.path.dirname(os.path.abspath(arguments[0]))
+    sys.orig_argv = [sys.executable, *arguments]
+    status = 0
+    try:
+        for each in environment.get("PYTHONPATH", "").split(os.pathsep):
+            if os.path.isfile(os.path.join(each, "sitecustomize.py")):  # which Python runs when it starts
+                runpy.run_path(os.path.join(each, "sitecustomize.py"))
+        runpy.run_path(arguments[0], run_name="__main__")
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    client.send(str(status).encode())
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        sys.exit(ask(sys.argv[1], sys.argv[2:]))
+    os.setpgid(0, 0)
+    serve(sys.argv[1])
