@@ -50,15 +50,14 @@ printf 'device,torch,cores,workers,small\n%s,%s,%s,%s,%s\n' \
 # - TEMI's step: its loop launches about 10,000 kernels for 50 heads, 0.1 s: 25 steps, and fewer heads once more: 10 s.
 # - Views: 4 turns of 4,096 clips, two views each: 15 s.
 # - The pretexts' steps: 9 epochs of 8 steps of 256 clips by each side: 15 s per encoder, BYOL 5 s.
-# - The methods' steps: 9 epochs of 2,048 clips: SPICE's loop takes 120 steps of 15 ms per epoch, the others' up to 1 s.
+# - The methods' steps: 9 epochs of 1,024 clips: SPICE's loop takes 60 steps of 15 ms per epoch, the others' up to 1 s.
 # - Fits of 30,000 clips, one epoch, after 10 s to make the clips: TEMI's loop 58 steps, 6 s; SimCLR's and MoCo's 17 s
 #   each, BYOL's 4 s; SPICE's 1,872 steps, 28 s; SCAN's 15 s; DeepCluster's 12 s.
 temi=(--k 50 --n 10000 --d 768 --batch 512 --steps 20 --sizes 3000 30000)
 temi_heads=(--heads 50 16)
 pretext=(--batch 256 --clips 4096 --frames 401 --steps 8 --turns 3 --step-turns 2)
 pretext_fits=(--batch 256 --frames 101 --sizes 3000 30000)
-methods=(--clips 2048 --batch 128 --turns 2 --sizes 3000 30000)
-memory=(--batch 128 --steps 3)
+methods=(--clips 1024 --batch 128 --turns 2 --sizes 3000 30000)
 THREADS=${THREADS:-$WORKERS}
 if [ -n "$SMALL" ]; then
     # Imports, BYOL's step at its defaults, and the profiler's records are most of this.
@@ -67,7 +66,6 @@ if [ -n "$SMALL" ]; then
     pretext=(--batch 4 --clips 32 --frames 101 --steps 1 --turns 1 --step-turns 1)
     pretext_fits=(--batch 4 --frames 101 --sizes 4 8)
     methods=(--clips 100 --batch 50 --frames 61 --heads 2 --turns 1 --sizes 100 150)
-    memory=(--networks audiontt --batch 8 --steps 1)
     THREADS=1
 fi
 
@@ -99,12 +97,10 @@ loader=(--workers "$WORKERS")
 part 60 "TEMI's step" temi.py --tables steps "${temi[@]}" "${temi_heads[@]}" "${run[@]}"
 part 45 "Views" pretext.py --tables views "${pretext[@]}" "${loader[@]}" "${run[@]}"
 part 65 "The pretexts' steps" pretext.py --tables steps "${pretext[@]}" "${loader[@]}" "${run[@]}"
-part 70 "The methods' steps" methods.py --tables steps "${methods[@]}" "${loader[@]}" "${run[@]}"
+part 80 "The methods' steps" methods.py --tables steps "${methods[@]}" "${loader[@]}" "${run[@]}"
 part 30 "Fits of TEMI" temi.py --tables fits "${temi[@]}" "${temi_heads[@]}" "${run[@]}"
-part 75 "Fits of pretexts" pretext.py --tables fits "${pretext_fits[@]}" "${loader[@]}" "${run[@]}"
+part 90 "Fits of pretexts" pretext.py --tables fits "${pretext_fits[@]}" "${loader[@]}" "${run[@]}"
 part 105 "Fits of methods" methods.py --tables fits "${methods[@]}" "${loader[@]}" "${run[@]}"
-# No CSV file: it is a table of the CPU's, and a lent machine may return no more than eight files.
-part 25 "Freed memory held, on the CPU" memory.py "${memory[@]}"
 ((allotted == LIMIT)) || { echo "error: the parts have $allotted s, not $LIMIT" >&2 && failed=1; }
 
 printf '\n| part | seconds | |\n|---|---|---|\n'

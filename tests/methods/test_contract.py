@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 
 from audioclust import registry
-from audioclust.parameters import types
+from audioclust.parameters import types, values
 from audioclust.pretext.simclr import SimCLR
 from audioclust.threads import one_thread
 from audioclust.training.loop import Run
@@ -75,6 +75,16 @@ def start():
         return SimCLR(d=16, channels=8, epochs=20, batch=20, lr=0.003, augment=AUGMENT, device=DEVICE).fit(sounds()[0])
 
 
+@pytest.fixture(scope="module")
+def viewed(start, tmp_path_factory):
+    """The same encoder, embedding a clip by the mean of three views that differ much."""
+    folder = tmp_path_factory.mktemp("encoder")
+    start.save(folder)
+    encoder = SimCLR.load(folder, DEVICE)
+    weak = ("crop", "stretch", "mixup", "gain", "noise", "time_mask")
+    return encoder.set_params(views=3, augment=Augment(**values(AUGMENT) | {"weak": weak, "length": "crop"}))
+
+
 def make(name, case=None, k=3, **parameters):
     kind = registry.get("methods", name)
     case = next(iter(settings(name))) if case is None else case
@@ -82,8 +92,9 @@ def make(name, case=None, k=3, **parameters):
     return kind(k, **settings(name)[case] | more | {"device": DEVICE} | parameters)
 
 
-def short(name, case, **parameters):
+def short(name, case=None, **parameters):
     """Return a model of fewer epochs, for what does not depend on how it ends."""
+    case = next(iter(settings(name))) if case is None else case
     few = {key: min(value, 4) for key, value in settings(name)[case].items() if key.endswith("epochs")}
     return make(name, case, **few | parameters)
 
@@ -173,6 +184,19 @@ def test_a_loaded_model_predicts_and_saves_the_same(name, case, start, tmp_path)
     loaded.save(tmp_path / "two")
     one, two = ({file.name: file.read_bytes() for file in (tmp_path / f).iterdir()} for f in ("one", "two"))
     assert one == two and set(one) == {"config.json", "model.safetensors"}
+
+
+@on_logmels
+def test_what_is_predicted_does_not_depend_on_the_clips_beside_it(name, viewed):
+    x, new = sounds()[0], sounds(40, seed=3)[0]
+    viewed.augment_ = viewed.augment
+    model = fit(short(name, augment=viewed.augment), x, viewed)
+    assert getattr(model, "encoder_views_", 3) == 3 or name == "deepcluster"
+    expected, embedding = model.predict(new), viewed.transform(new)
+    order = np.random.default_rng(0).permutation(len(new))
+    for rows in (order, slice(0, 20), slice(20, 40), *([i] for i in range(8)), [*range(40), 0]):
+        np.testing.assert_allclose(viewed.transform(new[rows]), embedding[rows], rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(model.predict(new[rows]), expected[rows])
 
 
 @names

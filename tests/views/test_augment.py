@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from audioclust.parameters import values
 from audioclust.pretext.byol import standardised
-from audioclust.views.augment import OPS, Augment, linear_fader, log_mixup_exp, random_resize_crop
+from audioclust.views.augment import OPS, Augment, SameForAll, linear_fader, log_mixup_exp, random_resize_crop
 from audioclust.views.resampling import resample, resize_crop
 
 WIDTH = 16
@@ -105,16 +105,32 @@ def test_resize_crop_is_torchs_bicubic_interpolation():
 @pytest.mark.parametrize("u", [0.0, 1 - 2**-24])
 @pytest.mark.parametrize("scale", [(0.6, 1.5), (1.0, 1.0), (0.0, 0.0), (3.0, 9.0)])
 @pytest.mark.parametrize("shape", [(2, 8, 11), (1, 1, 1), (3, 64, 96)])
-def test_the_rectangle_lies_on_the_canvas_at_the_extremes_of_the_draw(u, scale, shape, monkeypatch):
-    monkeypatch.setattr(torch, "rand", lambda size, device: torch.full(size, u, device=device))
+def test_the_rectangle_lies_on_the_canvas_at_the_extremes_of_the_draw(u, scale, shape):
     x = torch.randn(shape)
-    assert random_resize_crop(x, *scale).shape == shape
+    assert random_resize_crop(x, *scale, torch.full((4, len(x)), u)).shape == shape
 
 
 def test_mixup_of_very_loud_clips_is_finite():
     a, b, share = torch.tensor([[[200.0, -200.0]]]), torch.tensor([[[-200.0, -200.0]]]), torch.ones(1, 1, 1)
     torch.testing.assert_close(log_mixup_exp(a, b, 0.5 * share)[0, 0, 0], torch.tensor(200 - np.log(2)).float())
     assert torch.isfinite(log_mixup_exp(a, b, share)).all()
+
+
+@pytest.mark.parametrize("length", ["fit", "crop"])
+@pytest.mark.parametrize("op", OPS)
+def test_views_with_the_same_draws_for_all_do_not_depend_on_the_other_clips(op, length):
+    augment = SameForAll(width=WIDTH, length=length, trim=2.0, dynamics=3.0, centre="band")
+    x, frames = batch()
+
+    def views(rows):
+        torch.manual_seed(5)
+        return augment(x[rows], frames[rows], ("crop", op))
+
+    whole, order = views(slice(None)), torch.randperm(len(x))
+    assert torch.equal(views(order), whole[order])
+    assert all(torch.equal(views([i]), whole[[i]]) for i in range(len(x)))
+    torch.manual_seed(6)
+    assert op == "stretch" or not torch.equal(augment(x, frames, ("crop", op)), whole)
 
 
 # What holds of all views

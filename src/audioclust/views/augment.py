@@ -135,7 +135,7 @@ class Augment:
             power = torch.logsumexp(x * NATS, 1) / NATS  # (b, t)
             at = torch.arange(x.shape[2], device=x.device)
             power = torch.where(at < frames[:, None], power, -torch.inf)
-            trim = self.trim * (1 + jitter * (2 * _uniform(x, 1)[0] - 1)) if jitter else self.trim
+            trim = self.trim * (1 + jitter * (2 * self._uniform(x, 1)[0] - 1)) if jitter else self.trim
             loud = (power >= power.amax(1, keepdim=True) - trim).byte()
             start, end = loud.argmax(1), x.shape[2] - loud.flip(1).argmax(1)
             frames = end - start
@@ -146,7 +146,7 @@ class Augment:
 
     def _window(self, frames: torch.Tensor, ops: Sequence[str]) -> torch.Tensor:
         """Return the positions in time (b, width) at which the frames of a view are read."""
-        u = _uniform(frames, 4)  # (4, b, 1)
+        u = self._uniform(frames, 4)  # (4, b, 1)
         last = frames[:, None].float() - 1
         if self.length == "fit":
             kept = 1 - self.crop * u[0] if "crop" in ops else torch.ones_like(u[0])
@@ -194,44 +194,44 @@ class Augment:
     def _mixup(self, view: torch.Tensor) -> torch.Tensor:
         """Mix with another clip of the batch (in BYOL-A, with one of the last 2,048 clips)."""
         other = view[torch.randperm(len(view), device=view.device)]
-        return log_mixup_exp(view, other, 1 - self.mixup * _uniform(view, 1, 3)[0])
+        return log_mixup_exp(view, other, 1 - self.mixup * self._uniform(view, 1, 3)[0])
 
     def _resize_crop(self, view: torch.Tensor) -> torch.Tensor:
         # Centred first: the zeros around the view would reveal the mean that is subtracted later.
-        return random_resize_crop(self._centred(view), *self.resize_scale)
+        return random_resize_crop(self._centred(view), *self.resize_scale, self._uniform(view, 4)[..., 0])
 
     def _warp(self, view: torch.Tensor) -> torch.Tensor:
         """Scale and shift the frequency axis, the effect of the length of a vocal tract."""
-        u = 2 * _uniform(view, 2) - 1
+        u = 2 * self._uniform(view, 2) - 1
         bands = torch.arange(view.shape[1], device=view.device, dtype=torch.float32)
         return resample(view, bands * (1 + self.warp) ** u[0] + self.shift * u[1], 1)
 
     def _tilt(self, view: torch.Tensor) -> torch.Tensor:
         slope = torch.linspace(-0.5, 0.5, view.shape[1], device=view.device)
-        return view + self.tilt * (2 * _uniform(view, 1)[0] - 1).unsqueeze(2) * slope[:, None]
+        return view + self.tilt * (2 * self._uniform(view, 1)[0] - 1).unsqueeze(2) * slope[:, None]
 
     def _filter(self, view: torch.Tensor) -> torch.Tensor:
         """Add a random curve over the bands, three cosines: the effect of a microphone or a filter."""
         at = torch.linspace(0, math.pi, view.shape[1], device=view.device)
-        u = _uniform(view, 6).view(2, 3, -1, 1)  # (2, 3, b, 1)
+        u = self._uniform(view, 6).view(2, 3, -1, 1)  # (2, 3, b, 1)
         order = torch.arange(1, 4, device=view.device).view(3, 1, 1)
         curve = self.ripple * ((2 * u[0] - 1) * torch.cos(order * at + 2 * math.pi * u[1])).sum(0)  # (b, f)
         return view + curve[:, :, None]
 
     def _gain(self, view: torch.Tensor) -> torch.Tensor:
-        return view + self.gain * (2 * _uniform(view, 1, 3)[0] - 1)
+        return view + self.gain * (2 * self._uniform(view, 1, 3)[0] - 1)
 
     def _fader(self, view: torch.Tensor) -> torch.Tensor:
-        u = _uniform(view, 2)
+        u = self._uniform(view, 2)
         return linear_fader(view, u[0], u[1], self.fader)
 
     def _noise(self, view: torch.Tensor) -> torch.Tensor:
         """Add the power of coloured noise, below the loudest point."""
-        u = _uniform(view, 2, 3)
+        u = self._uniform(view, 2, 3)
         low, high = self.noise_level
         colour = torch.linspace(-0.5, 0.5, view.shape[1], device=view.device)[:, None]
         level = view.amax((1, 2), keepdim=True) - (low + (high - low) * u[0]) + self.tilt * (2 * u[1] - 1) * colour
-        rough = torch.randn_like(view) * (1.0 / NATS)
+        rough = self._normal(view) * (1.0 / NATS)
         return torch.logaddexp(view * NATS, (level + rough) * NATS) / NATS
 
     def _time_mask(self, view: torch.Tensor) -> torch.Tensor:
@@ -246,16 +246,37 @@ class Augment:
         at = torch.arange(size, device=view.device).view(-1, 1) if axis == 1 else torch.arange(size, device=view.device)
         mean = view.mean((1, 2), keepdim=True)
         for _ in range(self.masks):
-            u = _uniform(view, 2, 3)
+            u = self._uniform(view, 2, 3)
             width = u[0] * self.mask_share * size
             start = u[1] * (size - width)
             view = torch.where((at >= start) & (at < start + width), mean, view)
         return view
 
 
-def _uniform(like: torch.Tensor, count: int, dims: int = 2) -> torch.Tensor:
-    """Return ``count`` uniform draws per item: (count, b, 1, ...) with ``dims`` dimensions after the first."""
-    return torch.rand((count, len(like)) + (1,) * (dims - 1), device=like.device)
+    def _uniform(self, like: torch.Tensor, count: int, dims: int = 2) -> torch.Tensor:
+        """Return ``count`` uniform draws per item: (count, b, 1, ...) with ``dims`` dimensions after the first."""
+        return torch.rand((count, len(like)) + (1,) * (dims - 1), device=like.device)
+
+    def _normal(self, view: torch.Tensor) -> torch.Tensor:
+        """Return a normal draw for each point of a view."""
+        return torch.randn_like(view)
+
+
+class SameForAll(Augment):
+    """Views with the same draws for all clips: that of a clip does not depend on the clips beside it.
+
+    ``mixup`` would need one of them and is left out.
+    """
+
+    def _uniform(self, like: torch.Tensor, count: int, dims: int = 2) -> torch.Tensor:
+        drawn = super()._uniform(like[:1], count, dims)
+        return drawn.repeat(1, len(like), *[1] * (dims - 1))
+
+    def _normal(self, view: torch.Tensor) -> torch.Tensor:
+        return super()._normal(view[:1]).expand_as(view)
+
+    def _mixup(self, view: torch.Tensor) -> torch.Tensor:
+        return view
 
 
 def log_mixup_exp(a: torch.Tensor, b: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
@@ -270,14 +291,14 @@ def linear_fader(x: torch.Tensor, start: torch.Tensor, end: torch.Tensor, gain: 
     return x + (gain * (2 * torch.lerp(start, end, line) - 1))[:, None]
 
 
-def random_resize_crop(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
+def random_resize_crop(x: torch.Tensor, low: float, high: float, u: torch.Tensor) -> torch.Tensor:
     """Take a random rectangle of ``low`` to ``high`` times the view's sides and resize it to the view (BYOL-A).
 
-    The canvas is zero, 1.5 times as long as the view, with the view in its middle.
+    The canvas is zero, 1.5 times as long as the view, with the view in its middle. ``u`` (4, b) are uniform draws:
+    height and width of the rectangle, and where it lies.
     """
     f, t = x.shape[1:]
     canvas = int(1.5 * t)
-    u = _uniform(x, 4)[..., 0]  # (4, b)
     h = ((low + (high - low) * u[0]) * f).long().clamp(1, f)
     w = ((low + (high - low) * u[1]) * t).long().clamp(1, canvas)
     i, j = (u[2] * (f - h + 1)).long(), (u[3] * (canvas - w + 1)).long()

@@ -5,12 +5,14 @@ Both have the methods ``original(rows)``, rows (m,) -> (m, d) without gradient, 
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from audioclust.devices import autocast, seeded
-from audioclust.views.augment import Augment
+from audioclust.parameters import values
+from audioclust.views.augment import Augment, SameForAll
 from audioclust.views.clips import Clips
 
 BLOCK = 128  # clips per forward pass without gradient, fewer where a GPU runs out of memory
@@ -45,12 +47,18 @@ def embed(network: nn.Module, clips: Clips, view: Callable, rows: Tensor | None 
 
 def embed_views(network: nn.Module, clips: Clips, augment: Augment, count: int) -> Tensor:
     """Return the network's output (n, ...) for the original view of each clip or, with ``count`` > 0, its mean over
-    ``count`` weak views, which are the same ones whenever the same clips are given.
+    ``count`` weak views. What is random in a view depends on its number alone, so that a clip's output does not depend
+    on the clips beside it.
     """
     if not count:
         return embed(network, clips, augment.original_view)
-    with seeded(0, clips.device):
-        return sum(embed(network, clips, augment.weak_view) for _ in range(count)) / count
+    augment = SameForAll(**values(augment))
+
+    def view(number: int, x: Tensor, frames: Tensor) -> Tensor:
+        with seeded(number, clips.device):
+            return augment.weak_view(x, frames)
+
+    return sum(embed(network, clips, partial(view, number)) for number in range(count)) / count
 
 
 class Frozen:
