@@ -1,11 +1,19 @@
 """How the suite is spread over the cores."""
 
 import os
+from pathlib import Path
 
 # The suite's processes share the cores: threads of their own would wait for each other, at 100 % of the CPU.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-LONGEST = ("stages/test_pipeline.py", "stages/test_experiments.py")
+HERE = Path(__file__).parent
+# Half a minute and more, the longest first: they start first, so that no core waits for one of them at the end.
+LONGEST = (
+    "stages/test_pipeline.py", "stages/test_experiments.py", "runs/test_training.py", "reducers/test_reducers.py",
+    "report/test_plots.py", "stages/test_stages.py", "clusterers/test_memory.py", "datasets/test_scenes.py",
+    "methods/test_contract.py", "stages/test_extend.py", "test_devices.py", "stages/test_fingerprints.py",
+    "clusterers/test_scale.py", "runs/test_embed.py",
+)  # fmt: skip
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -14,5 +22,6 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items):
-    """The files that take longest start first, so that no core waits for one of them at the end."""
-    items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
+    """Put the tests of the longest files first."""
+    places = {file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(HERE).as_posix(), len(LONGEST)))
