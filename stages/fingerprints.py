@@ -20,7 +20,10 @@ PINS = STAGES.parent / "requirements.txt"
 # They read parameters, find files, check values, spread work and keep the books: no result depends on how.
 BOOKKEEPING = {
     *(STAGES / name for name in ("check.py", "fingerprints.py", "own_source.py", "params.py", "paths.py")),
-    *(SOURCE / "audioclust" / name for name in ("parallel.py", "parameters.py", "registry.py", "results/costs.py")),
+    *(
+        SOURCE / "audioclust" / name
+        for name in ("cache.py", "parallel.py", "parameters.py", "registry.py", "results/costs.py")
+    ),
 }
 IRRELEVANT = {"joblib", "pydantic", "pooch", "requests", "threadpoolctl", "tqdm"}  # libraries, for the same reason
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

@@ -3,6 +3,9 @@
 A layout is written by what the corpora's own documents say, not through their loaders.
 """
 
+import io
+import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +26,7 @@ def fsdd(root: Path) -> None:
     for digit in "07":
         for speaker in ("george", "theo"):
             for take in (4, 5):
-                clip(root / f"free-spoken-digit-dataset-1.0.9/recordings/{digit}_{speaker}_{take}.wav")
+                clip(root / f"free-spoken-digit-dataset-1.0.10/recordings/{digit}_{speaker}_{take}.wav")
 
 
 def librispeech(root: Path) -> None:
@@ -96,6 +99,22 @@ def write(path: Path, lines: list[str]) -> None:
     """Write ``lines``, each ended by a line feed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def packed(kind: str, members: dict[str, bytes]) -> bytes:
+    """Return a .zip or .tar.gz of ``members``."""
+    out = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as stream:
+            for name, content in members.items():
+                stream.writestr(name, content)
+        return out.getvalue()
+    with tarfile.open(fileobj=out, mode="w:gz") as stream:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            stream.addfile(member, io.BytesIO(content))
+    return out.getvalue()
 
 
 LAYOUTS = {

@@ -9,7 +9,8 @@ import soundfile
 from datasets_fixture import LAYOUTS, SCENES, clip, write
 
 from audioclust import registry
-from audioclust.datasets import dcase2018_task5, librispeech, speech_commands
+from audioclust.datasets import dcase2018_task5, fsdd, librispeech, speech_commands
+from audioclust.datasets._unpack import Contents, digest
 from audioclust.datasets.dcase2018_task5 import DCASE2018Task5
 from audioclust.datasets.esc50 import ESC50
 from audioclust.datasets.fsdd import FSDD
@@ -76,16 +77,23 @@ def test_another_folder_is_refused_with_the_way_out(name, tmp_path):
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_a_public_corpus_says_where_it_comes_from(name, tmp_path, monkeypatch):
-    """What would be fetched: https or a checksum, and every checksum is a hexadecimal digest of its algorithm."""
+    """What would be fetched: each file has a checksum, a hexadecimal digest of its algorithm."""
     module, fetched = registry.module("datasets", name), []
     monkeypatch.setattr(module.web, "fetch_and_unpack", lambda *call: fetched.append(call))
     monkeypatch.setattr(module.web, "check_space", lambda *_: None)
     registry.get("datasets", name)().download(tmp_path)
     assert fetched and module.LICENSE and module.CITATION
     for url, checksum, archive, target, _ in fetched:
-        assert url.startswith("https://") or checksum
-        assert checksum is None or re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", checksum)
+        text = f"sha256:{checksum.sha256}" if isinstance(checksum, Contents) else checksum
+        assert re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", text)
         assert "{" not in url and archive.parent == tmp_path and target.is_relative_to(tmp_path)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_corpus_says_in_which_folders_it_lies(name, tmp_path):
+    LAYOUTS[name](tmp_path)
+    [folder] = (path.name for path in tmp_path.iterdir())
+    assert folder in registry.module("datasets", name).FOLDERS
 
 
 @pytest.mark.parametrize(
@@ -104,7 +112,7 @@ def test_only_what_is_asked_for_is_fetched(dataset, found, tmp_path, monkeypatch
 
 def test_fsdd_splits_by_take(tmp_path):
     LAYOUTS["fsdd"](tmp_path)
-    clip(tmp_path / "free-spoken-digit-dataset-1.0.9/recordings/my_own_words_here.wav")
+    clip(tmp_path / "free-spoken-digit-dataset-1.0.10/recordings/my_own_words_here.wav")
     parts = {split: FSDD(split=split).recordings(tmp_path) for split in ("all", "train", "test")}
     assert all("_5.wav" in path for path in parts["train"]["path"])
     assert set(parts["all"]["path"]) == set(parts["train"]["path"]) | set(parts["test"]["path"])
@@ -122,6 +130,12 @@ def test_librispeech_reads_sex_and_subsets(tmp_path):
     assert set(alone["sex"]) == {"F"}, "SPEAKERS.TXT lies above"
     with pytest.raises(FileNotFoundError, match="test-other"):
         LibriSpeech(subsets=["dev-clean", "test-other"]).recordings(tmp_path)
+
+
+def test_librispeech_without_subsets_has_a_folder_of_its_own_in_the_cache():
+    """It takes all that lies in its folder: what others have fetched must not count."""
+    assert LibriSpeech().cached == "librispeech-test-clean"
+    assert LibriSpeech(["dev-clean"]).cached == LibriSpeech(["test-clean", "dev-other"]).cached == "librispeech"
 
 
 def test_librispeech_checksums_are_those_of_torchaudio():
@@ -211,6 +225,13 @@ def test_real_fsdd():
     assert len(table) == 3000 and table["speaker"].nunique() == 6
     assert table.groupby("digit").size().to_dict() == {str(digit): 300 for digit in range(10)}
     assert len(FSDD(split="test").recordings(DATA)) == 300, "found below the folder above, too"
+
+
+@REAL
+def test_the_checksum_of_fsdd_is_that_of_the_real_recordings():
+    assert digest(DATA / "fsdd/recordings") == fsdd.CHECKSUM.sha256
+    folder, version = fsdd.CHECKSUM.folder, fsdd.FOLDERS[0].rpartition("-")[2]
+    assert folder == f"{fsdd.FOLDERS[0]}/recordings" and fsdd.URL.endswith(f"/v{version}.tar.gz")
 
 
 @REAL

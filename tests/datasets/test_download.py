@@ -1,19 +1,24 @@
 """Fetching from a server on this machine that cuts connections, knows no ranges, or sends something else."""
 
 import hashlib
-import io
-import tarfile
 import threading
-import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from datasets_fixture import packed
 
 from audioclust.datasets import _download as download
+from audioclust.datasets._unpack import Contents
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
-SUM = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
+
+
+def sha256(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+SUM = sha256(CONTENT)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -191,91 +196,14 @@ def test_room_on_the_disk_is_checked_first(server, tmp_path):
     assert not server.requests
 
 
-def packed(kind: str, members: dict[str, bytes]) -> bytes:
-    """Return a .zip or .tar.gz of ``members``."""
-    out = io.BytesIO()
-    if kind == "zip":
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as stream:
-            for name, content in members.items():
-                stream.writestr(name, content)
-        return out.getvalue()
-    with tarfile.open(fileobj=out, mode="w:gz") as stream:
-        for name, content in members.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            stream.addfile(member, io.BytesIO(content))
-    return out.getvalue()
-
-
-@pytest.fixture(params=["zip", "tar.gz", "tar.gz before Python 3.11.4"])
-def kind(request, monkeypatch):
-    if request.param.startswith("tar.gz "):
-        monkeypatch.delattr(tarfile, "data_filter", raising=False)
-        extract = tarfile.TarFile.extractall
-        monkeypatch.setattr(tarfile.TarFile, "extractall", lambda self, path, members: extract(self, path, members))
-    return request.param.split()[0]
-
-
-def test_unpacking_adds_to_what_is_there(kind, tmp_path):
-    (tmp_path / "raw/set").mkdir(parents=True)
-    (tmp_path / "raw/set/old.txt").write_text("old")
-    archive = tmp_path / f"raw/set.{kind}"
-    archive.write_bytes(packed(kind, {"set/a/1.wav": b"one", "set/meta.txt": b"meta", "read.me": b"!"}))
-    assert download.unpack(archive, tmp_path / "raw") == ["read.me", "set"]
-    assert names(tmp_path / "raw") == sorted(["read.me", archive.name, "set/a/1.wav", "set/meta.txt", "set/old.txt"])
-    assert (tmp_path / "raw/set/a/1.wav").read_bytes() == b"one"
-
-
-@pytest.mark.parametrize("member", ["../evil.txt", "set/../../evil.txt"])
-def test_nothing_lands_outside(kind, tmp_path, member):
-    archive = tmp_path / f"raw/set.{kind}"
-    archive.parent.mkdir()
-    archive.write_bytes(packed(kind, {"good.txt": b"good", member: b"evil"}))
-    with pytest.raises(ValueError, match="outside"):
-        download.unpack(archive, tmp_path / "raw/here")
-    assert names(tmp_path) == [f"raw/set.{kind}"]
-
-
-@pytest.mark.parametrize("keep", [0, 10, 0.5, 0.9])
-def test_a_damaged_archive_is_named_and_leaves_nothing(kind, tmp_path, keep):
-    content = packed(kind, {"set/a.bin": CONTENT[:20_000], "set/b.bin": CONTENT[20_000:40_000]})
-    archive = tmp_path / f"set.{kind}"
-    archive.write_bytes(content[: keep if isinstance(keep, int) else int(keep * len(content))])
-    with pytest.raises(ValueError, match=rf"set\.{kind}.*delete it and run again"):
-        download.unpack(archive, tmp_path / "here")
-    assert names(tmp_path) == [f"set.{kind}"]
-
-
-def test_a_kill_while_unpacking_leaves_no_half_corpus(kind, tmp_path, monkeypatch):
-    """The corpus appears by one rename: before it there is nothing, whatever the kill leaves is cleared next time."""
-    archive = tmp_path / f"set.{kind}"
-    archive.write_bytes(packed(kind, {f"set/{i}.wav": bytes([i]) for i in range(5)}))
-
-    def killed(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(download, "_move", killed)
-        patch.setattr(download.shutil, "rmtree", lambda *_, **__: None)
-        with pytest.raises(KeyboardInterrupt):
-            download.unpack(archive, tmp_path)
-    assert not (tmp_path / "set").exists() and (tmp_path / f"set.{kind}.unpacking/set/0.wav").is_file()
-    download.unpack(archive, tmp_path)
-    assert names(tmp_path) == sorted([*(f"set/{i}.wav" for i in range(5)), f"set.{kind}"])
-
-
-def test_room_for_the_content_is_checked_before_unpacking(kind, tmp_path, monkeypatch):
-    archive = tmp_path / f"set.{kind}"
-    archive.write_bytes(packed(kind, {"zeros": bytes(100_000)}))
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 50}))
-    with pytest.raises(RuntimeError, match=rf"unpacking set\.{kind}"):
-        download.unpack(archive, tmp_path)
-    assert names(tmp_path) == [archive.name]
+@pytest.fixture(params=["zip", "tar.gz"])
+def kind(request):
+    return request.param
 
 
 def test_fetch_and_unpack_is_done_once_until_the_corpus_is_gone(server, tmp_path, kind):
     server.content = packed(kind, {"set/a.wav": b"a"})
-    call = (server.url, None, tmp_path / f"set.{kind}", tmp_path, None)
+    call = (server.url, sha256(server.content), tmp_path / f"set.{kind}", tmp_path, None)
     download.fetch_and_unpack(*call)
     download.fetch_and_unpack(*call)
     assert names(tmp_path) == [f"set.{kind}.done", "set/a.wav"] and len(server.requests) == 1
@@ -287,16 +215,43 @@ def test_fetch_and_unpack_is_done_once_until_the_corpus_is_gone(server, tmp_path
 
 def test_an_archive_without_a_folder_of_its_own_gets_one(server, tmp_path, kind):
     server.content = packed(kind, {"yes/a.wav": b"a", "testing_list.txt": b""})
-    download.fetch_and_unpack(server.url, None, tmp_path / f"set.{kind}", tmp_path / "set_v2", None)
+    call = (server.url, sha256(server.content), tmp_path / f"set.{kind}", tmp_path / "set_v2", None)
+    download.fetch_and_unpack(*call)
     assert names(tmp_path / "set_v2") == ["testing_list.txt", "yes/a.wav"]
 
 
-def test_a_link_in_an_old_pythons_archive_is_refused(tmp_path, monkeypatch):
-    monkeypatch.delattr(tarfile, "data_filter", raising=False)
-    link = tarfile.TarInfo("set/link")
-    link.type, link.linkname = tarfile.SYMTYPE, "/etc"
-    with tarfile.open(tmp_path / "set.tar.gz", "w:gz") as stream:
-        stream.addfile(link)
-    with pytest.raises(ValueError, match="neither a file nor a folder"):
-        download.unpack(tmp_path / "set.tar.gz", tmp_path / "here")
-    assert names(tmp_path) == ["set.tar.gz"]
+# What `LC_ALL=C sha256sum a.wav b.wav | sha256sum` says of files that hold "a" and "b".
+TWO = Contents("set-1.0/recordings", "c4d48bbfaedc4e4d443a781784b2c85314e94d0dff66cf6bb355531d7b838602")
+FILES = {"set-1.0/recordings/b.wav": b"b", "set-1.0/recordings/a.wav": b"a", "set-1.0/setup.py": b"code"}
+
+
+def test_contents_are_what_is_checked_where_the_archive_itself_may_differ(server, tmp_path, kind):
+    for folder, files in (("one", FILES), ("other", dict(reversed(FILES.items())))):
+        server.content = packed(kind, files)
+        download.fetch_and_unpack(server.url, TWO, tmp_path / folder / "set", tmp_path / folder, len(CONTENT))
+        found = names(tmp_path / folder)
+        assert found == ["set-1.0/recordings/a.wav", "set-1.0/recordings/b.wav", "set.done"], "nothing else is unpacked"
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"a.wav": b"A"}, {"c.wav": b"a"}, {"more/a.wav": b""}, {"a.wav": None}, {"a.wav": None, "b.wav": None}]
+)
+def test_other_contents_are_refused_before_anything_is_moved(server, tmp_path, kind, change):
+    changed = FILES | {f"set-1.0/recordings/{name}": content for name, content in change.items()}
+    server.content = packed(kind, {name: content for name, content in changed.items() if content is not None})
+    with pytest.raises(ValueError, match=f"set-1.0/recordings have the checksum .*expected {TWO.sha256}") as caught:
+        download.fetch_and_unpack(server.url, TWO, tmp_path / "set", tmp_path / "here", None)
+    assert f"{tmp_path / 'set'}: " in str(caught.value) and "delete it and run again" in str(caught.value)
+    assert names(tmp_path) == ["set"] and not (tmp_path / "here/set-1.0").exists()
+    (tmp_path / "set").unlink()
+    server.content = packed(kind, FILES)
+    download.fetch_and_unpack(server.url, TWO, tmp_path / "set", tmp_path / "here", None)
+    assert (tmp_path / "here/set-1.0/recordings/a.wav").read_bytes() == b"a"
+
+
+def test_a_cut_fetch_of_contents_is_resumed(server, tmp_path):
+    server.content = packed("zip", FILES | {"set-1.0/large": CONTENT})
+    server.cuts = [6 * download.CHUNK]
+    download.fetch_and_unpack(server.url, TWO, tmp_path / "set", tmp_path, None)
+    assert ranges(server) == [None, f"bytes={6 * download.CHUNK}-"] and names(tmp_path)[-1] == "set.done"

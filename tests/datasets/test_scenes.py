@@ -1,6 +1,7 @@
 """scenes: the files come out whole and alike, the sources obey their physics, the classes overlap but are there."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,13 @@ def test_other_parameters_render_anew(tmp_path, change):
     Scenes(**SMALL | change).download(tmp_path / "twice")
     Scenes(**SMALL | change).download(tmp_path / "once")
     assert digests(tmp_path / "twice") == digests(tmp_path / "once")
+
+
+def test_each_set_of_parameters_has_a_folder_of_its_own_in_the_cache():
+    changes = [{}, {"seed": 4}, {"seconds": 0.6}, {"sessions": 1}, {"clips_per_class": 1}]
+    assert len({Scenes(**SMALL | change).cached for change in changes}) == 5
+    assert Scenes(seconds=4).cached == Scenes(seconds=4.0).cached == Scenes().cached
+    assert re.fullmatch("scenes-[0-9a-f]{16}", Scenes().cached)
 
 
 def test_only_our_own_files_are_cleared(tmp_path):

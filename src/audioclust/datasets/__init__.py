@@ -4,6 +4,8 @@
   strings, sorted by path. It opens no recording, and checks the parameters first.
 - ``FileNotFoundError`` says what is missing below ``root`` and what to do.
 - ``download(root)``, of a public data set alone, fetches it into ``root``; what is there already is kept.
+- ``cached``, of one whose parameters say what is fetched or rendered: the name of its folder in the cache.
+- ``FOLDERS`` names the folders below ``root`` in which a public data set may lie.
 - ``LABELS`` names the labellings, the usual one first; ``LICENSE``, ``CITATION``, ``URL``, checksums and sizes are
   constants beside the class.
 """

@@ -5,17 +5,15 @@ Resuming follows RFC 9110, sections 13.1.5 (If-Range) and 14 (ranges).
 """
 
 import shutil
-import tarfile
 import time
-import zipfile
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 import pooch
 import requests
 from tqdm import tqdm
+
+from audioclust.datasets._unpack import Contents, check_space, unpack
 
 CHUNK = 1 << 14  # bytes; requests drops the chunk in which a connection is cut
 TRIES = 5  # attempts in a row without a new byte
@@ -149,89 +147,16 @@ def received(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def check_space(folder: Path, needed: int, what: str) -> None:
-    """Raise ``RuntimeError`` where fewer than ``needed`` bytes are free for ``what`` in ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise RuntimeError(
-            f"{what}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free in {folder}; make room, or set "
-            "data.root to a folder on a larger disk"
-        )
+def fetch_and_unpack(url: str, checksum: str | Contents, archive: Path, folder: Path, size: int | None) -> None:
+    """Fetch ``archive``, unpack it into ``folder`` and remove it; nothing to do where that ``is_unpacked``.
 
-
-def unpack(archive: Path, folder: Path) -> list[str]:
-    """Unpack a .zip or .tar.gz into ``folder``; return the names that it added there.
-
-    The members are written beside the archive and then moved, a whole new subfolder at once: whatever a kill leaves
-    in ``folder`` is complete, and unpacking again mends the rest.
-
-    Raises:
-        ValueError: no such archive, a damaged one, or a member that would land outside ``folder``.
-        RuntimeError: no room on the disk.
+    ``checksum`` is that of the archive, or says what it must contain.
     """
-    aside = archive.with_name(archive.name + ".unpacking")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
-        _extract(archive, aside)
-        names = sorted(path.name for path in aside.iterdir())
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _move(aside, folder)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
-        raise ValueError(f"{archive}: damaged or unsafe ({error}); delete it and run again") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return names
-
-
-def _extract(archive: Path, aside: Path) -> None:
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as stream:
-            outside = [name for name in stream.namelist() if not _inside(aside, name)]
-            if outside:
-                raise ValueError(f"{archive.name}: the member {outside[0]!r} would land outside the folder")
-            check_space(aside, sum(member.file_size for member in stream.infolist()), f"unpacking {archive.name}")
-            stream.extractall(aside)
-    elif tarfile.is_tarfile(archive):
-        check_space(aside, archive.stat().st_size, f"unpacking {archive.name}")  # a tar does not tell what it holds
-        with tarfile.open(archive) as stream:
-            if hasattr(tarfile, "data_filter"):
-                stream.extractall(aside, filter="data")
-            else:  # before Python 3.11.4
-                stream.extractall(aside, _plain(stream, aside))
-    else:
-        raise ValueError(f"{archive}: neither a .zip nor a .tar.gz; delete it and run again")
-
-
-def _plain(stream: tarfile.TarFile, aside: Path) -> Iterator[tarfile.TarInfo]:
-    """Yield the members of an archive, which are files and folders inside ``aside``."""
-    for member in stream:
-        if not _inside(aside, member.name):
-            raise tarfile.TarError(f"{member.name!r} would land outside the folder")
-        if not (member.isfile() or member.isdir()):
-            raise tarfile.TarError(f"{member.name!r} is neither a file nor a folder")
-        yield member
-
-
-def _inside(folder: Path, member: str) -> bool:
-    return (folder / member).resolve().is_relative_to(folder.resolve())
-
-
-def _move(source: Path, target: Path) -> None:
-    """Rename ``source`` to ``target``; go into a folder that is there, for an archive may be one of many for it."""
-    if source.is_dir() and target.is_dir():
-        for path in sorted(source.iterdir()):
-            _move(path, target / path.name)
-    else:
-        source.replace(target)
-
-
-def fetch_and_unpack(url: str, checksum: str | None, archive: Path, folder: Path, size: int | None) -> None:
-    """Fetch ``archive``, unpack it into ``folder`` and remove it; nothing to do where that ``is_unpacked``."""
     if is_unpacked(archive, folder):
         return
-    names = unpack(fetch(url, checksum, archive, size), folder)
+    contents = checksum if isinstance(checksum, Contents) else None
+    fetch(url, None if contents else checksum, archive, size)
+    names = unpack(archive, folder, contents)
     _note(archive).write_text("\n".join(names), encoding="utf-8")
     archive.unlink()
 

@@ -5,6 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
+ENDINGS = (
+    ".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".m4a", ".m4b", ".mp4", ".aac",
+    ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".wma", ".webm", ".mka", ".mkv", ".amr", ".ac3", ".3gp", ".wv",
+    ".mov", ".avi", ".ts",
+)  # fmt: skip
+
 
 def find(root: Path, marker: str, names: tuple[str, ...], corpus: str) -> Path:
     """Return the folder that holds ``marker``: ``root`` itself or one of ``names`` below it.
@@ -30,6 +36,26 @@ def table(rows: list[dict[str, str]], labels: tuple[str, ...]) -> pd.DataFrame:
 def relative(path: Path, root: Path) -> str:
     """Return ``path`` below ``root`` with forward slashes."""
     return path.relative_to(root).as_posix()
+
+
+def a_recording(root: Path, passed_over: set[str]) -> str | None:
+    """Return the path below ``root`` of a recording, by its ending, that is not in one of some folders in ``root``.
+
+    Linked folders are looked into, hidden ones are not. None where there is none.
+    """
+    seen = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:  # a link in a circle
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        left = {name for name in folders if not name.startswith(".")}
+        folders[:] = sorted(left - passed_over if Path(folder) == root else left)
+        for name in sorted(files):
+            if name.lower().endswith(ENDINGS) and not name.startswith("."):
+                return relative(Path(folder, name), root)
+    return None
 
 
 def printable(name: str) -> str:

@@ -18,6 +18,7 @@ SIZE = 646_000_000
 LICENSE = "CC BY-NC 3.0 (ESC-10: CC BY)"
 CITATION = "K. J. Piczak, ESC: Dataset for Environmental Sound Classification, ACM Multimedia 2015"
 LABELS = ("category", "major")
+FOLDERS = ("ESC-50-master", "ESC-50")
 MAJOR = ("animals", "nature", "human", "domestic", "urban")
 
 
@@ -30,7 +31,7 @@ class ESC50:
     def recordings(self, root: Path) -> pd.DataFrame:
         """Return path, group (the fold), category and major group of every recording."""
         validate(self)
-        folder = _layout.find(root, "meta/esc50.csv", ("ESC-50-master", "ESC-50"), "esc50")
+        folder = _layout.find(root, "meta/esc50.csv", FOLDERS, "esc50")
         rows = [
             {
                 "path": _layout.relative(folder / "audio" / row.filename, root),

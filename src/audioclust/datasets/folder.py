@@ -20,16 +20,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from audioclust.datasets import _layout
+from audioclust.datasets._layout import ENDINGS
 from audioclust.parameters import validate
 
 LICENSE = "the user's"
 CITATION = ""
 LABELS = ("label",)
-ENDINGS = (
-    ".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".m4a", ".m4b", ".mp4", ".aac",
-    ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".wma", ".webm", ".mka", ".mkv", ".amr", ".ac3", ".3gp", ".wv",
-    ".mov", ".avi", ".ts",
-)  # fmt: skip
 TABLE = "labels.csv"
 MOST = 100  # subfolders; more are not taken for labels unasked
 # No-break spaces become blanks, zero-width characters go.

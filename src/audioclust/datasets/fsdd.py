@@ -15,13 +15,16 @@ from audioclust.datasets import _download as web
 from audioclust.datasets import _layout
 from audioclust.parameters import validate
 
-URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.9.tar.gz"
-CHECKSUM = None  # an archive that GitHub packs when it is asked for: its bytes are not promised
+# Version 1.0.9 lacks the sixth speaker.
+URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.tar.gz"
+CHECKSUM = web.Contents(
+    "free-spoken-digit-dataset-1.0.10/recordings", "1801eae019c063377d98f831d3f93574f259475df7332bb0e3d1b080fb5e6959"
+)
 SIZE = 21_000_000
 LICENSE = "CC BY-SA 4.0"
 CITATION = "Z. Jackson et al., Free Spoken Digit Dataset, github.com/Jakobovski/free-spoken-digit-dataset"
 LABELS = ("digit", "speaker")
-FOLDERS = ("free-spoken-digit-dataset-1.0.9", "free-spoken-digit-dataset", "fsdd")
+FOLDERS = ("free-spoken-digit-dataset-1.0.10", "free-spoken-digit-dataset", "fsdd")
 NAME = re.compile(r"(\d)_([^_]+)_(\d+)")
 TEST_TAKES = 5
 
@@ -50,5 +53,5 @@ class FSDD:
         return _layout.table(rows, LABELS)
 
     def download(self, root: Path) -> None:
-        """Fetch and unpack the corpus below ``root``."""
+        """Fetch the recordings and unpack them below ``root``."""
         web.fetch_and_unpack(URL, CHECKSUM, root / "fsdd.tar.gz", root, SIZE)

@@ -39,6 +39,7 @@ SIZES = {  # bytes, rounded down: 6.3 GB for 100 hours
 LICENSE = "CC BY 4.0"
 CITATION = "V. Panayotov et al., Librispeech: an ASR corpus based on public domain audio books, ICASSP 2015"
 LABELS = ("speaker", "sex")
+FOLDERS = ("LibriSpeech",)
 NAME = re.compile(r"(\d+)-(\d+)-\d+")
 FETCHED = ("test-clean",)  # where nothing is there and no subset is asked for
 
@@ -72,6 +73,11 @@ class LibriSpeech:
             )
         return _layout.table(rows, LABELS)
 
+    @property
+    def cached(self) -> str:
+        """The name of its folder in the cache: without ``subsets`` one of its own, as all that lies there is taken."""
+        return "librispeech" if self.subsets else f"librispeech-{'-'.join(FETCHED)}"
+
     def download(self, root: Path) -> None:
         """Fetch and unpack the subsets, by default test-clean, below ``root``; those that are there are kept."""
         validate(self)
@@ -83,7 +89,7 @@ def _subset(root: Path, name: str) -> Path:
     """Return the folder of one subset: below ``root``, below its ``LibriSpeech``, or ``root`` itself."""
     if root.resolve().name == name:
         return root
-    return _layout.find(root, name, ("LibriSpeech",), "librispeech") / name
+    return _layout.find(root, name, FOLDERS, "librispeech") / name
 
 
 def _sexes(root: Path) -> dict[str, str]:

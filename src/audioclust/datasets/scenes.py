@@ -9,6 +9,7 @@ written last: without it the folder is half rendered, and ``download`` completes
 written first and says what the clips were rendered with; with other parameters they are rendered again.
 """
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -22,9 +23,6 @@ from joblib import Parallel, delayed
 from pydantic import Field
 
 from audioclust.parameters import Count, Natural, validate, values
-from audioclust.synthesis.recipes import RECIPES, clip
-from audioclust.synthesis.rooms import session
-from audioclust.synthesis.sources import RATE
 
 URL = None  # nothing is fetched
 CHECKSUM = None
@@ -35,6 +33,7 @@ CITATION = (
     '"DCASE 2018 Challenge - Task 5: Monitoring of domestic activities based on multi-channel acoustics", 2018.'
 )
 LABELS = ("scene",)
+FOLDERS = ("scenes",)
 
 VERSION = 2  # raise it whenever the sound of any clip changes: rendered folders are then rendered again
 SHARD = 50  # clips rendered by one job; fixed, so that the work is cut alike on every machine
@@ -72,6 +71,11 @@ class Scenes:
             )
         return table[["path", "group", "scene"]]
 
+    @property
+    def cached(self) -> str:
+        """The name of its folder in the cache, one for each set of parameters."""
+        return f"scenes-{hashlib.sha256(json.dumps(self._parameters()).encode()).hexdigest()[:16]}"
+
     def download(self, root: Path) -> None:
         """Render the clips into ``root/scenes``: those that are not there yet.
 
@@ -99,6 +103,8 @@ class Scenes:
 
 def _table(clips_per_class: int, sessions: int) -> pd.DataFrame:
     """One row per clip, sorted by path: path, scene, session, number. Sessions take turns within every class."""
+    from audioclust.synthesis.recipes import RECIPES  # here, as listing what is rendered needs no synthesiser
+
     rows = [
         (f"scenes/{scene}/{scene}_{index:05d}.wav", scene, f"s{index % sessions:02d}", index)
         for scene in RECIPES
@@ -110,6 +116,10 @@ def _table(clips_per_class: int, sessions: int) -> pd.DataFrame:
 
 def _render(root: Path, rows: list, seconds: float, seed: int) -> None:
     """Write the clips of ``rows``; every file appears whole or not at all."""
+    from audioclust.synthesis.recipes import clip
+    from audioclust.synthesis.rooms import session
+    from audioclust.synthesis.sources import RATE
+
     rooms = {row.session: session(seed, int(row.session[1:])) for row in rows}
     for row in rows:
         samples = clip(row.scene, row.number, round(seconds * RATE), rooms[row.session], seed)
@@ -130,6 +140,8 @@ def _read_parameters(folder: Path) -> dict | None:
 
 def _clear(folder: Path) -> None:
     """Remove our own clips and manifest, the manifest first: a folder without one is never taken for complete."""
+    from audioclust.synthesis.recipes import RECIPES
+
     (folder / "manifest.csv").unlink(missing_ok=True)
     for scene in RECIPES:
         for path in folder.glob(f"{scene}/{scene}_?????.*"):

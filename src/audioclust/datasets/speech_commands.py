@@ -23,6 +23,7 @@ SIZE = 2_400_000_000
 LICENSE = "CC BY 4.0"
 CITATION = "P. Warden, Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition, 2018"
 LABELS = ("word", "speaker")
+FOLDERS = tuple(f"speech_commands_v0.0{version}" for version in CHECKSUMS)
 
 
 @dataclass

@@ -14,6 +14,7 @@ SIZE = 6_000_000_000
 LICENSE = "CC BY-NC 3.0"
 CITATION = "J. Salamon et al., A Dataset and Taxonomy for Urban Sound Research, ACM Multimedia 2014"
 LABELS = ("class",)
+FOLDERS = ("UrbanSound8K",)
 
 
 @dataclass
@@ -22,7 +23,7 @@ class UrbanSound8K:
 
     def recordings(self, root: Path) -> pd.DataFrame:
         """Return path, group (the Freesound recording that a clip was cut from) and class."""
-        folder = _layout.find(root, "metadata/UrbanSound8K.csv", ("UrbanSound8K",), "urbansound8k")
+        folder = _layout.find(root, "metadata/UrbanSound8K.csv", FOLDERS, "urbansound8k")
         rows = [
             {
                 "path": _layout.relative(folder / "audio" / f"fold{row['fold']}" / row["slice_file_name"], root),

@@ -1,13 +1,14 @@
 """Published checkpoint files: found, fetched, verified, and loaded strictly. None is kept in the repository."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 import torch
+
+from audioclust.cache import base
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Checkpoint:
 
 
 def cache() -> Path:
-    """Return the folder of fetched weights: ``$AUDIOCLUST_CACHE`` or the user's cache folder."""
-    return Path(os.environ.get("AUDIOCLUST_CACHE") or pooch.os_cache("audioclust")) / "weights"
+    """Return the folder of fetched weights, below ``$AUDIOCLUST_CACHE`` or the user's cache folder."""
+    return base() / "weights"
 
 
 def find(checkpoint: Checkpoint, encoder: str, path: str | None = None) -> Path:

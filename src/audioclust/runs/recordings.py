@@ -15,7 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from audioclust.datasets._layout import printable
+from audioclust import cache, registry
+from audioclust.datasets._layout import a_recording, printable
 
 STAMP = ["bytes", "changed", "inode"]  # what changes when a file is edited or replaced
 
@@ -25,34 +26,76 @@ class Source:
     """Where recordings come from."""
 
     dataset: str  # a file of audioclust/datasets
-    root: str = "data/raw"  # the folder of the recordings; public sets are fetched into it
+    root: str = "data/raw"  # the folder of the recordings; a public set that is not there comes into the cache
 
     def find(self, dataset: Any, project: Path = Path()) -> tuple[Path, pd.DataFrame]:
         """Return the folder of the recordings and their list; a set that can be fetched (or rendered) is, if need be.
 
+        It comes into ``root`` where that is empty, else into a folder of its own in the cache, which all checkouts
+        share. Processes that want it at the same time wait for the one that fetches it.
+
         Args:
             dataset: an instance of the data set's class.
-            project: the working tree that this one is a copy of, as a queued experiment's is: the recordings are read
-                there. What is not there, such as a set rendered with the experiment's parameters, comes into the copy.
+            project: the working tree that this one is a copy of, as a queued experiment's is: the recordings are
+                looked for there first.
 
         Raises:
-            FileNotFoundError: the folder does not exist, or holds none and nothing can be fetched.
+            FileNotFoundError: the folder does not exist, holds none and nothing can be fetched, or holds others.
+            RuntimeError: the set cannot be fetched or written.
         """
         here = Path(self.root)
-        if not here.is_absolute() and project.resolve() != Path().resolve():
+        copied = not here.is_absolute() and project.resolve() != Path().resolve()
+        roots = [project / here, here] if copied else [here]
+        name = getattr(dataset, "cached", self.dataset)
+        home = next((root for root in roots if root.is_dir()), here)
+        free = home.is_dir() and cache.is_free(home, name)  # asked first: not so once another process has filled it
+        for root in roots:
             try:
-                return project / here, dataset.recordings(project / here)
-            except FileNotFoundError:
-                if not hasattr(dataset, "download"):
-                    raise
-        try:
-            return here, dataset.recordings(here)
-        except FileNotFoundError:
-            # A folder that does not exist is a slip of the pen, not a wish for gigabytes.
-            if not hasattr(dataset, "download") or not here.is_dir():
-                raise
-        dataset.download(here)
-        return here, dataset.recordings(here)
+                return root, dataset.recordings(root)
+            except FileNotFoundError as error:
+                absent = error
+        if not hasattr(dataset, "download"):
+            raise absent
+        if free:
+            return _filled(dataset, home, name)
+        self._refuse_others(home, absent)
+        return _filled(dataset, cache.base() / "datasets" / name, name)
+
+    def _refuse_others(self, root: Path, absent: FileNotFoundError) -> None:
+        """Raise where ``root`` does not exist, or holds recordings outside of the folders of the known data sets."""
+        if not root.is_dir():  # a slip of the pen, not a wish for gigabytes
+            raise FileNotFoundError(
+                f"data.root = {root}: no such folder; set data.root to the folder of the recordings, or to an empty "
+                f"one or {Source.root} to have {self.dataset} fetched"
+            )
+        modules = [registry.module("datasets", name) for name in registry.names("datasets")]
+        known = {folder for module in modules for folder in getattr(module, "FOLDERS", ())}
+        if (first := a_recording(root, known)) is not None:
+            missing = str(absent).partition(";")[0]  # what follows is another way out
+            raise FileNotFoundError(
+                f"data.root = {root}: {missing}, and there are others, such as {printable(first)!r}; these look like "
+                f"your own recordings: set data.dataset=folder, or set data.root to the folder of {self.dataset}, or "
+                f"to an empty one or {Source.root} to have it fetched"
+            ) from absent
+
+
+def _filled(dataset: Any, folder: Path, name: str) -> tuple[Path, pd.DataFrame]:
+    """Return ``folder`` and the list of the set in it, fetched where it is not there."""
+    found = _listed(dataset, folder)
+    if found is None:
+        with cache.filling(folder, name):
+            if _listed(dataset, folder) is None:  # nor has another process just fetched it
+                dataset.download(folder)
+            found = dataset.recordings(folder)
+    return folder, found
+
+
+def _listed(dataset: Any, folder: Path) -> pd.DataFrame | None:
+    """Return the list of the recordings in ``folder``, None where the set is not there."""
+    try:
+        return dataset.recordings(folder)
+    except FileNotFoundError:
+        return None
 
 
 def write(recordings: pd.DataFrame, root: Path, out: Path, known: Path) -> str:
