@@ -59,7 +59,7 @@ class Case:
             return SPICE(K, "self", self.arguments.heads, epochs, batch=batch, views=2, **more)
         if name == "scan":
             return SCAN(K, "cluster", heads=self.arguments.heads, epochs=epochs, batch=batch, **more)
-        return DeepCluster(K, epochs=epochs, batch=batch, channels=32, **more)
+        return DeepCluster(K, epochs=epochs, reassign=1, batch=batch, pca=256, channels=32, **more)
 
     def steps(self, name: str) -> int:
         """Return the steps per epoch."""

@@ -72,7 +72,7 @@ class Plain:
         self.optimiser.step()
         with torch.no_grad():
             for slow, fast in zip(self.teacher.parameters(), self.student.parameters(), strict=True):
-                slow.mul_(self.model.momentum).add_((1 - self.model.momentum) * fast)
+                slow.mul_(self.model.momentum_).add_((1 - self.model.momentum_) * fast)
         return losses.detach()
 
     def losses(self, student: list[tuple[Tensor, Tensor]], teacher: list[tuple[Tensor, Tensor]]) -> Tensor:

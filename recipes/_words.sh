@@ -2,7 +2,7 @@
 # Sourced by the recipes for spoken digits, which set DATA before. docs/LOG.md says how these settings were found.
 WORDS=(
   -S data.dataset=fsdd
-  -S "data.root=$DATA/fsdd"
+  -S "data.root=\"$DATA/fsdd\""
   -S data.label=digit
   -S data.clip_seconds=1.0
 

@@ -10,7 +10,7 @@ DATA=${DATA:-$(dirname "$PWD")/shared/data} # absolute, as a queued run has a fo
 queue() {
   dvc exp run --queue "${NO_TRAINING[@]}" \
     -S data.dataset=fsdd \
-    -S "data.root=$DATA/fsdd" \
+    -S "data.root=\"$DATA/fsdd\"" \
     -S data.label=digit \
     -S data.clip_seconds=1.0 \
     -S 'reducers=[none]' \

@@ -9,7 +9,7 @@ DATA=${DATA:-../shared/data}
 
 dvc exp run "${NO_TRAINING[@]}" \
   -S data.dataset=fsdd \
-  -S "data.root=$DATA/fsdd" \
+  -S "data.root=\"$DATA/fsdd\"" \
   -S data.label=digit \
   -S data.clip_seconds=1.0 \
   "$@"

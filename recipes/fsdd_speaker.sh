@@ -7,7 +7,7 @@ DATA=${DATA:-../shared/data}
 
 dvc exp run \
   -S data.dataset=fsdd \
-  -S "data.root=$DATA/fsdd" \
+  -S "data.root=\"$DATA/fsdd\"" \
   -S data.label=speaker \
   -S data.clip_seconds=1.0 \
   -S augment.width=12 \

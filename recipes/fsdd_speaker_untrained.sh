@@ -10,7 +10,7 @@ DATA=${DATA:-../shared/data}
 
 dvc exp run "${NO_TRAINING[@]}" \
   -S data.dataset=fsdd \
-  -S "data.root=$DATA/fsdd" \
+  -S "data.root=\"$DATA/fsdd\"" \
   -S data.label=speaker \
   -S data.clip_seconds=1.0 \
   "$@"

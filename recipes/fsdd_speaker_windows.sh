@@ -12,7 +12,7 @@ SCENES='[crop,stretch,mixup,fader,noise,time_mask,band_mask]'
 queue() { # width, strong
   dvc exp run --queue "${NO_METHODS[@]}" \
     -S data.dataset=fsdd \
-    -S "data.root=$DATA/fsdd" \
+    -S "data.root=\"$DATA/fsdd\"" \
     -S data.label=speaker \
     -S data.clip_seconds=1.0 \
     -S "augment.width=$1" \

@@ -8,7 +8,7 @@ DATA=${DATA:-../shared/data}
 
 dvc exp run \
   -S data.dataset=librispeech \
-  -S "data.root=$DATA/librispeech-mini/test-other" \
+  -S "data.root=\"$DATA/librispeech-mini/test-other\"" \
   -S data.label=speaker \
   -S augment.width=96 \
   -S 'augment.weak=[crop]' \

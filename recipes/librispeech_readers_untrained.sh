@@ -9,6 +9,6 @@ DATA=${DATA:-../shared/data}
 
 dvc exp run "${NO_TRAINING[@]}" \
   -S data.dataset=librispeech \
-  -S "data.root=$DATA/librispeech-mini/test-other" \
+  -S "data.root=\"$DATA/librispeech-mini/test-other\"" \
   -S data.label=speaker \
   "$@"

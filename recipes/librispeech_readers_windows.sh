@@ -12,7 +12,7 @@ SCENES='[crop,stretch,mixup,fader,noise,time_mask,band_mask]'
 queue() { # width, strong, scale
   dvc exp run --queue "${NO_METHODS[@]}" \
     -S data.dataset=librispeech \
-    -S "data.root=$DATA/librispeech-mini/test-other" \
+    -S "data.root=\"$DATA/librispeech-mini/test-other\"" \
     -S data.label=speaker \
     -S "augment.width=$1" \
     -S 'augment.weak=[crop]' \

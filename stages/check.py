@@ -12,6 +12,7 @@ import fingerprints
 import own_source  # noqa: F401
 from audioclust import registry
 from audioclust.parameters import values
+from audioclust.results import files
 from params import ITEMS, Params, check_all, run
 from paths import CHECK, NOTHING
 
@@ -27,8 +28,9 @@ def main() -> None:
     grid = {kind: {name: _complete(params, kind, name) for name in params.items(kind)} for kind in GRID}
     _write_json(CHECK / "clusters.json", _clusters(params, grid["clusterers"]))
     for kind, sections in grid.items():
-        for name in sections:
-            sections[name] = {"parameters": sections[name], "code": fingerprints.item_in_grid(kind, name)}
+        for name, section in sections.items():
+            section.pop("k", None)  # the grid takes it from stage label, so that it runs again for another number alone
+            sections[name] = {"parameters": section, "code": fingerprints.item_in_grid(kind, name)}
     _write_json(CHECK / "grid.json", grid)
     _write(NOTHING / "README", "Methods that start from nothing depend on this file, which never changes.\n")
 
@@ -54,7 +56,7 @@ def _code(params: Params) -> dict[str, list[tuple[str, str]]]:
 
 
 def _complete(params: Params, kind: str, name: str) -> dict[str, Any]:
-    """Return the section of an item with its defaults; ``k`` stays as it was asked for."""
+    """Return the section of an item with its defaults; its ``k`` is what it asks for, or what the whole file does."""
     item = registry.get(ITEMS[kind], name)
     return values(item(**params.section(name, item)))
 
@@ -73,8 +75,7 @@ def _write_json(path: Path, content: Any) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    files.write_text(path, text)
 
 
 if __name__ == "__main__":

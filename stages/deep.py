@@ -6,7 +6,7 @@ import sys
 
 import own_source  # noqa: F401
 from audioclust import registry
-from audioclust.results import costs, labels
+from audioclust.results import costs, files, labels
 from audioclust.runs.deep import deep
 from audioclust.runs.training import Train
 from audioclust.views.augment import Augment
@@ -30,8 +30,7 @@ def main() -> None:
         params.items("seeds"), MODELS / name, SCRATCH / "deep" / name, train, code,
     )  # fmt: skip
     labels.save(LABELS / "deep" / f"{name}.npz", cells, found)
-    CURVES.mkdir(parents=True, exist_ok=True)
-    curves.to_csv(CURVES / f"{name}.csv", index=False)
+    files.write_text(CURVES / f"{name}.csv", curves.to_csv(index=False))
     costs.write(COSTS, f"deep-{name}", spent)
     train.finish()
 

@@ -11,7 +11,7 @@ import pandas as pd
 import own_source  # noqa: F401
 from audioclust.report import plots, table
 from audioclust.report.views import views
-from audioclust.results import costs, labels
+from audioclust.results import costs, files, labels
 from audioclust.runs.evaluate import Evaluate
 from audioclust.views.augment import Augment
 from audioclust.views.clips import load
@@ -52,9 +52,8 @@ def _nuisances(clips: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write_metrics(result: pd.DataFrame, methods: list[str]) -> None:
-    METRICS.mkdir(exist_ok=True)
-    result.to_csv(METRICS / "table.csv", index=False)
-    (METRICS / "summary.json").write_text(json.dumps(table.summary(result, methods), indent=1) + "\n", encoding="utf-8")
+    files.write_text(METRICS / "table.csv", result.to_csv(index=False))
+    files.write_text(METRICS / "summary.json", json.dumps(table.summary(result, methods), indent=1) + "\n")
 
 
 def _draw(result: pd.DataFrame, cells: list, clips: pd.DataFrame, encoders: list[str], reducers: list[str]) -> None:
@@ -76,7 +75,8 @@ def _draw(result: pd.DataFrame, cells: list, clips: pd.DataFrame, encoders: list
     plots.confusion(clips["label"].to_numpy(), clusters, PLOTS / "confusion.png", name)
     # The rows travel inside the page of `dvc plots show`, so there are never more than it can draw.
     few = np.sort(np.random.default_rng(0).permutation(len(clips))[:PAGE_ROWS])
-    plots.confusion_rows(clips["label"].to_numpy()[few], clusters[few]).to_csv(PLOTS / "confusion.csv", index=False)
+    rows = plots.confusion_rows(clips["label"].to_numpy()[few], clusters[few])
+    files.write_text(PLOTS / "confusion.csv", rows.to_csv(index=False))
     plots.bars(result, PLOTS / "bars.png")
     stats = json.loads((LOGMEL / "stats.json").read_text(encoding="utf-8"))
     axes = {"hop_seconds": stats["hop_seconds"], "mel_hz": np.array(stats["mel_hz"])}

@@ -27,7 +27,7 @@ BOOKKEEPING = {
 }
 IRRELEVANT = {"joblib", "pydantic", "pooch", "requests", "threadpoolctl", "tqdm"}  # libraries, for the same reason
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-DISTRIBUTIONS = {"faiss": "faiss-cpu", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+DISTRIBUTIONS = {"faiss": "faiss-cpu", "sklearn": "scikit-learn"}
 
 
 def item(kind: str, name: str) -> list[Path]:

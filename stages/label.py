@@ -9,6 +9,7 @@ import json
 import pandas as pd
 
 import own_source  # noqa: F401
+from audioclust.results import files
 from audioclust.runs.label import Label, resolve
 from params import Params, run
 from paths import CHECK, CLIPS, TRUTH
@@ -18,11 +19,12 @@ def main() -> None:
     clips = pd.read_csv(CLIPS / "clips.csv", dtype=str, keep_default_na=False)
     labels = Label(**Params().part("data", Label)).choose(clips)
     classes = labels[labels != ""].nunique()
-    (TRUTH / "k").mkdir(parents=True, exist_ok=True)
-    labels.to_frame("label").to_csv(TRUTH / "labels.csv", index=False, lineterminator="\n")
-    for stage, wanted in json.loads((CHECK / "clusters.json").read_text(encoding="utf-8")).items():
-        (TRUTH / "k" / f"{stage}.json").write_text(json.dumps(resolve(wanted, classes, len(clips))) + "\n")
-    (TRUTH / "checked").write_text("every k fits the clips\n", encoding="utf-8")
+    wanted = json.loads((CHECK / "clusters.json").read_text(encoding="utf-8"))
+    found = resolve({name: k for sections in wanted.values() for name, k in sections.items()}, classes, len(clips))
+    files.write_text(TRUTH / "labels.csv", labels.to_frame("label").to_csv(index=False, lineterminator="\n"))
+    for stage, sections in wanted.items():
+        files.write_text(TRUTH / "k" / f"{stage}.json", json.dumps({name: found[name] for name in sections}) + "\n")
+    files.write_text(TRUTH / "checked", "every k fits the clips\n")
 
 
 if __name__ == "__main__":

@@ -4,16 +4,15 @@ A parameter is declared once, as a field of that class (``audioclust/parameters.
 section into keyword arguments, or stops with every mistake at once: file, key, rule, value, nearest name.
 """
 
-import re
-import sys
+import signal
 from collections.abc import Callable
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field
+from ruamel.yaml import YAML, YAMLError
 
 import own_source  # noqa: F401
 from audioclust import registry
@@ -26,7 +25,9 @@ LISTS = {
     "clusterers": Annotated[list[str], Field(min_length=1)],
     "seeds": Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1)],
 }
-BOOLEAN = "tag:yaml.org,2002:bool"
+CLUSTERS = "k"  # of every section whose own k is auto or absent
+# A class fits one cluster too, but a run of it would say nothing.
+SEVERAL = Field(ge=2)
 METHODS = "methods"  # the mapping from a method to the encoder that it starts from, or null
 # What a list (or the mapping) names -> the room of audioclust where its items are.
 ITEMS = {
@@ -47,18 +48,6 @@ STAGE_SECTIONS = {
     "baseline": ("runs.baseline.Baseline",),
     "evaluate": ("runs.evaluate.Evaluate",),
 }
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's booleans, true and false, as DVC reads and writes the file: yes, no, on and off are words."""
-
-    yaml_implicit_resolvers: ClassVar = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != BOOLEAN]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-_Loader.add_implicit_resolver(BOOLEAN, re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 class ParamsError(ValueError):
@@ -99,6 +88,13 @@ class Params:
         self.stop(mistakes)
         return values[METHODS]
 
+    def clusters(self) -> int | Literal["auto"]:
+        """Return the ``k`` of all sections that have none of their own; auto: the number of classes."""
+        known = {CLUSTERS: Annotated[int, SEVERAL] | Literal["auto"]}
+        values, mistakes = checked(known, {CLUSTERS: self.content.get(CLUSTERS, "auto")}, "", text=True)
+        self.stop(mistakes)
+        return values[CLUSTERS]
+
     def check_starts(self) -> None:
         """Check that each method can start from its encoder: importing the methods takes seconds."""
         self.stop([mistake for start in self.methods().items() for mistake in self._start(*start)])
@@ -120,8 +116,7 @@ class Params:
 
     def part(self, name: str, kind: type) -> dict[str, Any]:
         """Return what a section sets of ``kind``, one of several classes that it configures, as keyword arguments."""
-        known = declared(kind)
-        raw = self.content.get(name) or {}
+        known, raw = declared(kind), self._raw(name)
         values, mistakes = checked(known, {key: raw[key] for key in raw if key in known}, f"{name}.", text=True)
         self.stop(mistakes)
         return values
@@ -131,29 +126,54 @@ class Params:
 
         Args:
             name: the section; a section that is empty in the file stands for all the defaults.
-            kinds: dataclasses whose parameters the section sets.
+            kinds: dataclasses whose parameters the section sets. A ``k`` that is auto or absent is that of the file.
             resolved: what ``auto`` means here, e.g. ``k=9``.
 
         Raises:
             ParamsError: unknown key, wrong type, value out of range, or a required key that is missing.
         """
-        raw = self.content.get(name)
-        raw = {} if raw is None else raw
-        if not isinstance(raw, dict):
-            raise ParamsError(f"{self.path}: {name} = {raw!r}: must be a section of keys and values")
-        known = declared(*kinds)
+        raw, known = self._raw(name), declared(*kinds)
+        if CLUSTERS in known:
+            raw = {CLUSTERS: "auto"} | raw
         mistakes = [f"{name}.{key}: unknown key{choices(key, known)}" for key in raw if key not in known]
         needed = chain.from_iterable(required(kind) for kind in kinds)
         mistakes += [f"{name}.{key}: missing; it has no default" for key in needed if key not in raw]
         values, wrong = checked(known, {key: raw[key] for key in raw if key in known}, f"{name}.", text=True)
         self.stop(mistakes + wrong)
+        if values.get(CLUSTERS) == "auto":
+            values[CLUSTERS] = self.clusters()
         return {key: resolved.get(key, value) if value == "auto" else value for key, value in values.items()}
+
+    def mistakes(self, name: str, *kinds: type) -> list[str]:
+        """Return what is wrong with a section: its keys and values, then the rules between them.
+
+        A class says those by a method ``check`` or in ``__post_init__``. Where ``k`` is the number of classes, which is
+        not known here, they see the least that it can be.
+        """
+        try:
+            values = self.section(name, *kinds, k=2)
+            for kind in kinds:
+                instance = kind(**{key: values[key] for key in types(kind) if key in values})
+                if hasattr(instance, "check"):
+                    instance.check()
+        except ParamsError as error:
+            return [str(error)]
+        except ValueError as error:
+            return [f"{self.path}: {name}: {error}"]
+        return []
+
+    def _raw(self, name: str) -> dict[str, Any]:
+        """Return a section as the file has it; empty where it is empty or absent."""
+        raw = self.content.get(name)
+        if not isinstance(raw, dict | None):
+            raise ParamsError(f"{self.path}: {name} = {raw!r}: must be a section of keys and values")
+        return raw or {}
 
     def _check_names(self) -> None:
         """Every top-level key is a list or a section of a stage or a registered file; lists name such files."""
         registered = {key: registry.names(folder) for key, folder in ITEMS.items()}
         datasets = registry.names("datasets")
-        known = [*LISTS, METHODS, *STAGE_SECTIONS, *datasets, *chain.from_iterable(registered.values())]
+        known = [*LISTS, CLUSTERS, METHODS, *STAGE_SECTIONS, *datasets, *chain.from_iterable(registered.values())]
         mistakes = [f"{key}: unknown section{choices(key, known)}" for key in self.content if key not in known]
         for key, names in registered.items():
             items = self.content.get(key)
@@ -162,9 +182,11 @@ class Params:
                     mistakes.append(f"{key}: {item!r} is no {key[:-1]}{choices(item, names)}")
                 elif item not in self.content:
                     mistakes.append(f"{item}: its section is missing ({key} names it); `{item}: {{}}` will do")
-        dataset = (self.content.get("data") or {}).get("dataset")
+        dataset = self._raw("data").get("dataset")
         if dataset not in datasets:
             mistakes.append(f"data.dataset: {dataset!r} is no data set{choices(dataset, datasets)}")
+        elif dataset not in self.content:
+            mistakes.append(f"{dataset}: its section is missing (data.dataset names it); `{dataset}: {{}}` will do")
         self.stop(mistakes)
 
     def stop(self, mistakes: list[str]) -> None:
@@ -174,11 +196,9 @@ class Params:
 
 
 def declared(*kinds: type) -> dict[str, Any]:
-    """Return name -> annotated type of all parameters; every ``k`` is 2 or more, or auto: the number of classes."""
+    """Return name -> annotated type of all parameters; every ``k`` is 2 or more, or auto."""
     known = {name: kind for each in kinds for name, kind in types(each).items()}
-    # A class fits one cluster too, but a run of it would say nothing.
-    several = Field(ge=2)
-    return {name: Annotated[kind, several] | Literal["auto"] if name == "k" else kind for name, kind in known.items()}
+    return {n: Annotated[kind, SEVERAL] | Literal["auto"] if n == CLUSTERS else kind for n, kind in known.items()}
 
 
 def _kind(name: str) -> type:
@@ -188,40 +208,42 @@ def _kind(name: str) -> type:
 
 
 def check_all(params: Params) -> None:
-    """Check every section that the run will use, so that a mistake for the last stage stops the first one."""
-    dataset = params["data"]["dataset"]
+    """Check all that the file says, so that a mistake for the last stage stops the first one.
+
+    A section is checked where its item does not run too: it runs as soon as a list names it.
+    """
     sections = {name: tuple(map(_kind, kinds)) for name, kinds in STAGE_SECTIONS.items()}
-    sections[dataset] = (registry.get("datasets", dataset),)
+    for room in ("datasets", *ITEMS.values()):
+        sections |= {name: (registry.get(room, name),) for name in registry.names(room) if name in params.content}
+    params.clusters()
+    for key in LISTS:
+        params.items(key)
     params.check_starts()
-    names = {key: params.items(key) for key in ITEMS if key != METHODS} | {METHODS: params.methods()}
-    sections |= {name: (registry.get(ITEMS[key], name),) for key in ITEMS for name in names[key]}
-    mistakes = []
-    if not names["encoders"] and not names["pretexts"]:
+    mistakes = [mistake for name, kinds in sections.items() for mistake in params.mistakes(name, *kinds)]
+    if not params.items("encoders") and not params.items("pretexts"):
         mistakes.append(f"{params.path}: encoders and pretexts are both empty: name an encoder in one of them")
-    for name, kinds in sections.items():
-        try:
-            params.section(name, *kinds)
-        except ParamsError as error:
-            mistakes.append(str(error))
-    params.items("seeds")
     if mistakes:
         raise ParamsError("\n".join(mistakes))
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage's ``main`` so that a user's mistake ends in its message, not in a traceback."""
+    """Run a stage's ``main`` so that whatever ends it is said in one line; only a fault of the code has a traceback."""
     try:
+        if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # by own_source
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         main()
-    except (ParamsError, ValueError, FileNotFoundError, ImportError, RuntimeError, MemoryError) as error:
-        sys.exit(f"error: {error}")
+    except (KeyboardInterrupt, Exception) as error:
+        from ending import end  # which a stage that ends well does not need
+
+        end(error)
 
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ParamsError(f"{path}: no such file; run from the folder that holds dvc.yaml and params.yaml")
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except yaml.YAMLError as error:
+        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))  # as DVC reads it: YAML 1.2
+    except (YAMLError, ValueError) as error:
         raise ParamsError(f"{path}: not readable as YAML: {error}") from error
     if not isinstance(content, dict):
         raise ParamsError(f"{path}: must hold sections of keys and values, it holds {type(content).__name__}")

@@ -5,7 +5,7 @@ import sys
 
 import own_source  # noqa: F401
 from audioclust import registry
-from audioclust.results import costs
+from audioclust.results import costs, files
 from audioclust.runs.pretext import pretext
 from audioclust.runs.training import Train
 from audioclust.views.augment import Augment
@@ -25,8 +25,7 @@ def main() -> None:
     curves, spent = pretext(
         name, section, views, clips, params.items("seeds"), EMBEDDINGS / name, SCRATCH / "pretext" / name, train, code
     )
-    CURVES.mkdir(parents=True, exist_ok=True)
-    curves.to_csv(CURVES / f"{name}.csv", index=False)
+    files.write_text(CURVES / f"{name}.csv", curves.to_csv(index=False))
     costs.write(COSTS, f"pretext-{name}", spent)
     train.finish()
 

@@ -20,7 +20,7 @@ from pathlib import Path
 LIBRARIES = (
     "av", "faiss", "joblib", "matplotlib.pyplot", "numba", "pandas", "pydantic", "safetensors.torch", "scipy.optimize",
     "scipy.stats", "sklearn.cluster", "sklearn.manifold", "sklearn.metrics", "soundfile", "torch", "torch._dynamo",
-    "torchaudio", "yaml",
+    "ruamel.yaml", "torchaudio", "yaml",
 )  # fmt: skip
 MOST = 1 << 20  # bytes of a request: arguments and environment
 

@@ -63,25 +63,67 @@ def wait(folder: Path) -> None:
     time.sleep(60)
 
 
-def test_workers_end_with_their_parent(tmp_path):
+def compute(folder: Path) -> None:
+    """Stay in C code that lets no other thread of the process run."""
+    (folder / str(os.getpid())).touch()
+    sum(range(10**10))
+
+
+def started(folder: Path, work: str, threads: int) -> tuple[subprocess.Popen, list[int]]:
+    """Start a process whose two workers run a function of this module; return it and the workers, once both do."""
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_parallel as t; "
-        f"from pathlib import Path; list(t.parallel.run(t.wait, [(Path({str(tmp_path)!r}),)] * 2, workers=2))"
+        f"from pathlib import Path; tasks = [(Path({str(folder)!r}),)] * 4; "
+        f"list(t.parallel.run(t.{work}, tasks, workers=2, threads={threads}))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, process_group=0)
     for _ in range(600):
-        if len(list(tmp_path.iterdir())) == 2:
+        if len(list(folder.iterdir())) == 2:
             break
         time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    workers = [int(path.name) for path in tmp_path.iterdir()]
+    workers = [int(path.name) for path in folder.iterdir()]
     assert len(workers) == 2
+    return process, workers
+
+
+def end(workers: list[int]) -> bool:
+    """Tell whether all workers end within seconds."""
     for _ in range(100):
         if not any(map(alive, workers)):
-            return
+            return True
         time.sleep(0.1)
-    raise AssertionError("a worker lives on")
+    return False
+
+
+FORKED_AND_NOT = pytest.mark.parametrize("threads", [1, 2], ids=["forked", "not forked"])
+
+
+@FORKED_AND_NOT
+@pytest.mark.parametrize("work", ["wait", "compute"])
+def test_workers_end_with_their_parent(tmp_path, work, threads):
+    process, workers = started(tmp_path, work, threads)
+    process.send_signal(signal.SIGKILL)
+    assert end(workers)
+    process.communicate()
+
+
+@FORKED_AND_NOT
+@pytest.mark.parametrize("send", [os.killpg, os.kill], ids=["terminal", "parent alone"])
+def test_an_interrupt_ends_the_workers_and_only_the_parent_says_so(tmp_path, send, threads):
+    process, workers = started(tmp_path, "compute", threads)
+    send(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=20)[1]
+    assert end(workers)
+    assert said.count("KeyboardInterrupt") == said.count("Traceback") == 1
+
+
+@FORKED_AND_NOT
+def test_a_worker_that_is_killed_is_an_error_in_one_line(tmp_path, threads):
+    process, workers = started(tmp_path, "wait", threads)
+    os.kill(workers[0], signal.SIGKILL)
+    said = process.communicate(timeout=20)[1].splitlines()
+    assert said[-1].startswith("RuntimeError: a worker process was killed") and "run again to resume" in said[-1]
+    assert end(workers)
 
 
 def alive(pid: int) -> bool:

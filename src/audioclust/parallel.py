@@ -1,18 +1,22 @@
 """Everything that runs side by side goes through here: processes, their results in the order of the tasks."""
 
+import ctypes
+import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import joblib
 from tqdm import tqdm
 
 OVER = 2  # times as many processes as cores, at most, where few long tasks would leave a core idle at the end
+DEATH_SIGNAL = 1  # of prctl(2): PR_SET_PDEATHSIG
 
 
 def run(
@@ -26,11 +30,41 @@ def run(
         workers: processes; -1: one per core; 1: in this process.
         threads: of each process.
         name: of the progress bar; "" for none, where the tasks draw their own.
+
+    Raises:
+        RuntimeError: a worker was killed, or crashed.
     """
     pause = 0.1 if sys.stderr.isatty() else 10  # a log file needs no line per task
     # Before the progress bar, which has a thread of its own: forks are for processes of one thread.
-    results = _results(function, tasks, joblib.cpu_count() if workers == -1 else workers, threads)
-    yield from tqdm(results, total=len(tasks), desc=name, unit="shard", mininterval=pause, disable=not name)
+    with _no_interrupts():
+        results = _results(function, tasks, joblib.cpu_count() if workers == -1 else workers, threads)
+    try:
+        yield from tqdm(results, total=len(tasks), desc=name, unit="shard", mininterval=pause, disable=not name)
+    except BrokenExecutor as error:
+        raise RuntimeError(
+            "a worker process was killed, as the system does where memory runs out: close other programs or lower the "
+            "number of workers (data.workers, embed.workers, train.workers), and run again to resume"
+        ) from error
+
+
+def stop() -> None:
+    """Kill all workers of this process."""
+    for worker in multiprocessing.active_children():
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid, signal.SIGKILL)  # loky's processes have no kill()
+
+
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Put off a Ctrl-C until the end of the block; processes that are started in it never see one.
+
+    A terminal sends it to the workers too, each of which would end in a traceback. Their parent ends them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _results(function: Callable, tasks: Sequence[tuple], workers: int, threads: int) -> Iterator[Any]:
@@ -39,8 +73,11 @@ def _results(function: Callable, tasks: Sequence[tuple], workers: int, threads: 
     if threads == 1 and _may_fork():
         return _forked(function, tasks, min(workers, len(tasks)))
     task_here = joblib.delayed(_here)
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator", inner_max_num_threads=threads)
-    return parallel(task_here(os.getcwd(), os.getpid(), function, task) for task in tasks)
+    parallel = joblib.Parallel(
+        n_jobs=workers, return_as="generator", inner_max_num_threads=threads,
+        initializer=_die_with, initargs=(os.getpid(),),
+    )  # fmt: skip
+    return parallel(task_here(os.getcwd(), function, task) for task in tasks)
 
 
 def side_by_side(tasks: int) -> int:
@@ -68,8 +105,9 @@ _tasks: Sequence[tuple] = ()  # of a forked worker, which inherits them: nothing
 def _forked(function: Callable, tasks: Sequence[tuple], workers: int) -> Iterator[Any]:
     global _tasks
     _tasks = tasks
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("fork"))
-    waiting = [pool.submit(_inherited, os.getpid(), function, position) for position in range(len(tasks))]
+    fork = multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(workers, mp_context=fork, initializer=_die_with, initargs=(os.getpid(),))
+    waiting = [pool.submit(_inherited, function, position) for position in range(len(tasks))]
     _tasks = ()
     return _collected(pool, waiting)
 
@@ -79,31 +117,29 @@ def _collected(pool: ProcessPoolExecutor, waiting: list) -> Iterator[Any]:
         waiting.reverse()
         while waiting:
             yield waiting.pop().result()  # and forgotten, so that results do not pile up
+    except KeyboardInterrupt:
+        stop()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _inherited(parent: int, function: Callable, position: int) -> Any:
-    return _guarded(parent, function, _tasks[position])
+def _inherited(function: Callable, position: int) -> Any:
+    return function(*_tasks[position])
 
 
-def _here(folder: str, parent: int, function: Callable, task: tuple) -> Any:
+def _here(folder: str, function: Callable, task: tuple) -> Any:
     os.chdir(folder)  # a worker may be older than the working folder
-    return _guarded(parent, function, task)
-
-
-def _guarded(parent: int, function: Callable, task: tuple) -> Any:
-    _die_with(parent)
     return function(*task)
 
 
-_watched: set[int] = set()
-
-
 def _die_with(parent: int) -> None:
-    """End this worker soon after its parent was killed: nobody waits for it, and the next run would compete with it."""
-    if parent not in _watched:
-        _watched.add(parent)
+    """Have this worker end with its parent: nobody waits for it then, and the next run would compete with it."""
+    if sys.platform == "linux":  # whose kernel does it, whatever code the worker is in
+        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
+        if os.getppid() != parent:  # it has ended already
+            os._exit(1)
+    else:
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from disk_fixture import largest, small_disk
 
 from audioclust.clips.logmel import EPS, FrontEnd, LogMel
 from audioclust.parameters import types
@@ -95,6 +96,27 @@ def test_clips_too_short_to_be_reflected_are_refused(tmp_path):
     with pytest.raises(ValueError, match="512 samples are too short"):
         compute(np.zeros((2, 512), np.int16), 16000, tmp_path / "logmel.npy", FrontEnd(), workers=1)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_is_an_error_that_names_the_file(clips, tmp_path, workers):
+    def computed(out):
+        compute(clips, 16000, out / "logmel.npy", FrontEnd(), workers=workers)
+        return {path.name: path.read_bytes() for path in out.iterdir()}
+
+    whole = computed(tmp_path / "whole")
+    with largest(200_000), pytest.raises(OSError, match=r"File too large: .*logmel\.npy"):
+        computed(tmp_path / "full")
+    assert list((tmp_path / "full").iterdir()) == []
+    assert computed(tmp_path / "full") == whole
+
+
+def test_a_small_disk_is_an_error_that_names_the_file(clips, tmp_path):
+    with small_disk(tmp_path / "disk", 65536):
+        out = tmp_path / "disk/logmel.npy"
+        with pytest.raises(OSError, match=r"No space left on device: .*logmel\.npy"):
+            compute(clips, 16000, out, FrontEnd(), workers=1)
+        assert list(out.parent.iterdir()) == []
 
 
 def test_file_holds_every_clip_and_its_statistics(clips, tmp_path):

@@ -15,7 +15,7 @@ from audioclust.methods.deepcluster import deepcluster
 from audioclust.methods.deepcluster.deepcluster import DeepCluster, preprocess, top_layer, uniform_sample, whitening
 from audioclust.pretext.simclr import SimCLR
 from audioclust.threads import one_thread
-from audioclust.training.loop import Run
+from audioclust.training.loop import Epoch, Run
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
 from audioclust.views.embedded import embed_views
@@ -126,7 +126,7 @@ def test_patterns_are_recovered(frontend, views):
     x, truth = patterns()
     before = x.copy()
     run = Run()
-    model = make(frontend=frontend, views=views).fit(x, run=run)
+    model = make(frontend=frontend, views=views, backbone="audiontt").fit(x, run=run)
     assert model.labels_.dtype == np.int32 and adjusted_rand_score(model.labels_, truth) == 1
     assert model.labels_[0] == 0 and model.centres_.shape == (3, 2)
     assert [row["epoch"] for row in run.curves] == [0, 1, 2, 3]
@@ -201,6 +201,68 @@ def test_the_body_keeps_its_momentum_and_the_top_layer_starts_anew(monkeypatch):
     for group, top in zip(others, tops, strict=True):
         assert group["momentum"] == 0 and group["params"][0] is top.weight
         assert group["lr"] == body["lr"] == 0.05 and group["weight_decay"] == body["weight_decay"] == 1e-5
+
+
+def test_a_new_top_layer_gets_twenty_steps_unless_passes_are_given(monkeypatch):
+    steps, add = [], Epoch.add
+
+    def counting(self, **metrics):
+        steps.extend([self.number] * ("loss" in metrics))
+        add(self, **metrics)
+
+    monkeypatch.setattr(Epoch, "add", counting)
+    x, _ = patterns()
+    make(epochs=2, reassign=None).fit(x)
+    assert [steps.count(epoch) for epoch in (0, 1)] == [21, 21]
+    steps.clear()
+    make(epochs=2, reassign=1).fit(x)
+    assert [steps.count(epoch) for epoch in (0, 1)] == [3, 3]
+
+
+# DECAR
+
+
+def test_decar_is_one_word(tmp_path):
+    """Its network, its input, and its sizes: 512 pseudo-labels, 128 dimensions, batches of 64."""
+    x, _ = patterns()
+    model = DeepCluster(3, frontend="decar", epochs=1, reassign=1, augment=AUGMENT).fit(x)
+    assert model.architecture_[0] == "efficientnet_b0" and model.network_[0].d == 1280
+    layers = [(type(m).__name__, getattr(m, "out_features", getattr(m, "p", None))) for m in model.network_[1:]]
+    assert layers == [("Dropout", 0.5), ("Linear", 512), ("ReLU", None), ("Dropout", 0.5), ("Linear", 512)]
+    assert model._pseudo_labels(20_000) == 512 and model._pseudo_labels(100) == 10
+    assert model._defaults.batch == 64
+    assert model._whitening(torch.randn(3000, 512), model._most)[1].shape == (512, 128)
+    model.save(tmp_path)
+    np.testing.assert_array_equal(DeepCluster.load(tmp_path).predict(x), model.labels_)
+
+
+def test_a_size_that_is_given_stands_beside_decars():
+    model = DeepCluster(3, frontend="decar", clusters=9, pca=4, batch=10, backbone="grid", d=16, channels=4, epochs=1)
+    model.fit(patterns()[0])
+    assert (model.architecture_[0], model.batch_, model._most, model._pseudo_labels(60)) == ("grid", 10, 4, 9)
+
+
+def test_decar_does_not_hear_how_loud_a_clip_is():
+    x, _ = patterns()
+    louder = x + np.random.default_rng(1).uniform(-4, 4, (60, 1, 1)).astype(np.float32)
+    seen = {}
+    for frontend in ("deepcluster", "decar"):
+        model = make(frontend=frontend, backbone="audiontt", epochs=1).fit(x)
+        clips, same = (Clips.of(each, mean=model.mean_, std=model.std_) for each in (louder, x))
+        seen[frontend] = (model._features(clips, 0) - model._features(same, 0)).abs().max().item()
+    assert seen["decar"] < 1e-3 < seen["deepcluster"]
+
+
+def test_decar_from_an_encoder_reads_what_the_encoder_reads():
+    x, _ = patterns()
+    encoder = SimCLR(d=16, channels=4, epochs=1, batch=20, augment=AUGMENT).fit(x)
+    model = make(frontend="decar", start="pretext", epochs=1).fit(x, encoder=encoder)
+    assert model.architecture_[0] == "audiontt"
+    batch = Clips.of(x, mean=model.mean_, std=model.std_)[torch.arange(5)]
+    assert torch.equal(model._original(*batch), model.augment_.original_view(*batch))
+
+
+# The start
 
 
 def test_from_scratch_no_encoder_is_needed_and_none_is_used():

@@ -5,6 +5,7 @@
 """
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from audioclust.pretext.simclr import SimCLR
 from audioclust.threads import one_thread
 from audioclust.training.loop import Run
 from audioclust.views.augment import Augment
+from audioclust.views.clips import Clips
+from audioclust.views.embedded import Trained
 
 AUGMENT = Augment(width=16, length="fit", weak=("crop", "gain"), strong=("crop", "tilt", "time_mask"))
 
@@ -82,6 +85,25 @@ def test_labels_that_are_not_sure_give_no_loss():
     loss, sizes = scan.selflabel_loss(torch.zeros(6, 3), strong, 0.99)
     loss.backward()
     assert float(loss.detach()) == 0 and not sizes.any() and not strong.grad.any()
+
+
+def test_the_surest_clips_of_a_cluster_stand_in_for_sure_ones():
+    """Cluster 1 has no sure clip: the surer two of its four are used, and nothing of cluster 0 changes."""
+    weak = torch.tensor([[9.0, 0], [8, 0], [1, 0], [0, 1], [0, 3], [0, 2], [0, 0.5]])
+    strong = torch.randn(7, 2, requires_grad=True)
+    loss, sizes = scan.selflabel_loss(weak, strong, 0.99, unsure=torch.tensor([True, True]))
+    loss.backward()
+    assert sizes.tolist() == [2, 0]  # those that are sure
+    assert (strong.grad.abs().sum(1) > 0).tolist() == [True, True, False, False, True, True, False]
+    losses = torch.nn.functional.cross_entropy(strong, weak.argmax(1), reduction="none")
+    torch.testing.assert_close(loss, (losses[:2].mean() + losses[4:6].mean()) / 2)
+
+
+def test_where_a_cluster_has_a_sure_clip_its_other_clips_are_not_used():
+    g = golden("scan.npz", "selflabel")
+    _, sizes = scan.selflabel_loss(g["logits_weak"], g["logits_strong"], 0.99)
+    loss, _ = scan.selflabel_loss(g["logits_weak"], g["logits_strong"], 0.99, unsure=sizes > 0)
+    close(loss, g["loss_balanced"])
 
 
 def test_a_clip_is_the_first_of_its_neighbours():
@@ -186,3 +208,76 @@ def test_if_no_clip_is_sure_the_clusters_are_those_before(norm, start):
     clustered = make(**short, stage="cluster").fit(x, encoder=start)
     np.testing.assert_array_equal(model.proba_, clustered.proba_)
     assert {row["phase"] for row in run.curves} == {"cluster"}
+
+
+def test_each_pair_has_a_view_of_its_own(start):
+    """As in the official code, also where clips of a batch share a neighbour."""
+    views = Trained(copy.deepcopy(start.backbone_), Clips.of(sounds()[0]), AUGMENT)
+    one, two, other = views.strong(torch.tensor([3, 3, 4])).detach()
+    assert (one - two).abs().max() > 1e-3 and (one - other).abs().max() > 1e-3
+
+
+def judged(monkeypatch, values):
+    """Let the criterion fall in step 2, and be ``values`` before step 3 and after each of its epochs."""
+    left = iter([-0.01 * epoch for epoch in range(12)] + values)
+    monkeypatch.setattr(scan, "criterion", lambda *_: torch.tensor([next(left)]))
+
+
+def test_selflabelling_that_ends_worse_than_it_began_keeps_its_best_epoch(start, monkeypatch):
+    x, _ = sounds()
+    judged(monkeypatch, [-1.0, -1.2])
+    expected = make(selflabel_epochs=1).fit(x, encoder=start).proba_
+    judged(monkeypatch, [-1.0, -1.2, -0.9, -1.1, -0.5])
+    with pytest.warns(
+        UserWarning, match=r"began with a criterion of -1\.000 and ended with -0\.500.*epoch is kept, with -1\.2"
+    ):
+        model = make(selflabel_epochs=4).fit(x, encoder=start)
+    np.testing.assert_array_equal(model.proba_, expected)
+    judged(monkeypatch, [-1.0, -0.9, -0.8])
+    with pytest.warns(UserWarning, match="its best epoch is kept, with -1"):
+        model = make(selflabel_epochs=2).fit(x, encoder=start)
+    judged(monkeypatch, [])
+    np.testing.assert_array_equal(model.proba_, make(stage="cluster").fit(x, encoder=start).proba_)
+
+
+def test_selflabelling_that_ends_better_than_it_began_keeps_its_last_epoch(start, monkeypatch):
+    x, found = sounds()[0], []
+    for values in ([-1.0, -1.3, -0.5, -1.2], [-1.0, -1.0, -1.0, -1.0]):
+        judged(monkeypatch, values)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found.append(make(selflabel_epochs=3).fit(x, encoder=start).proba_)
+    np.testing.assert_array_equal(*found)
+
+
+def test_selflabelling_that_empties_a_cluster_keeps_the_network_before(start, monkeypatch):
+    x, _ = sounds()
+    sizes = iter([[20, 20, 20], [20, 20, 20], [30, 30, 0], [30, 30, 0]])
+    monkeypatch.setattr(scan, "_clips_per_cluster", lambda logits: torch.tensor(next(sizes)))
+    with pytest.warns(UserWarning, match=r"ended with inf \(inf: a cluster became empty\)"):
+        model = make(selflabel_epochs=3).fit(x, encoder=start)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(model.proba_, make(selflabel_epochs=1).fit(x, encoder=start).proba_)
+
+
+def test_a_cluster_without_a_sure_clip_in_an_epoch_is_taught_by_its_surest_in_the_next(start, monkeypatch):
+    x, run, given, loss = sounds()[0], Run(), [], scan.selflabel_loss
+
+    def without(weak, strong, threshold, balance, unsure):
+        given.append(unsure.tolist())
+        value, sizes = loss(weak, strong, threshold, balance, unsure)
+        return value, sizes * torch.tensor([1, 0, 1])  # none of cluster 1 is sure
+
+    monkeypatch.setattr(scan, "selflabel_loss", without)
+    make(selflabel_epochs=3, selflabel_batch=60).fit(x, encoder=start, run=run)
+    assert given == [[False] * 3, [False, True, False], [False, True, False]]
+    assert [round(row["taught"], 3) for row in run.curves if row["phase"] == "selflabel"] == [0.667] * 3
+
+
+def test_a_step_without_labels_changes_nothing(start, monkeypatch):
+    x, _ = sounds()
+    monkeypatch.setattr(
+        scan, "selflabel_loss", lambda weak, strong, *_: (0 * strong.sum(), torch.ones(3, dtype=torch.int64))
+    )
+    model = make().fit(x, encoder=start)
+    np.testing.assert_array_equal(model.proba_, make(stage="cluster").fit(x, encoder=start).proba_)

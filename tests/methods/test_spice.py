@@ -4,6 +4,7 @@
 """
 
 import copy
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from deep_fixture import golden, sounds
+from sklearn.metrics import adjusted_rand_score
 from torch import nn
 
 from audioclust.methods.spice import SPICE, fixmatch, reliable, spice
@@ -130,6 +132,35 @@ def test_a_quantile_keeps_labels_where_a_cluster_is_empty():
     assert torch.bincount(labels[reliable.balanced(labels, 4, 0.5)], minlength=4).tolist() == [5, 5, 0, 4]
 
 
+def test_the_least_number_of_labels_is_not_cut():
+    labels = torch.tensor([0] * 10 + [1] * 6 + [2] * 2)
+    assert torch.bincount(labels[reliable.balanced(labels, 3, least=4)]).tolist() == [4, 4, 2]
+    assert torch.bincount(labels[reliable.balanced(labels, 3, least=1)]).tolist() == [2, 2, 2]
+
+
+def test_a_cluster_with_few_reliable_labels_is_filled_up_with_its_next_best_clips():
+    """Of cluster 0 more neighbours agree on clips 0 to 2 than on clip 3; clip 1 is surer than clips 0 and 2."""
+    features = torch.tensor([[1.0, 0], [1, 0.1], [1, 0.2], [0.2, 1], [0, 1], [0.1, 1], [0.15, 1]])
+    probs = torch.tensor([[0.6, 0.4], [0.9, 0.1], [0.7, 0.3], [0.95, 0.05], [0, 1], [0, 1], [0.4, 0.6]])
+    found = torch.tensor([False, False, False, False, True, True, False])
+    for least, expected in [(0, [4, 5]), (1, [1, 4, 5]), (2, [1, 2, 4, 5]), (3, [0, 1, 2, 4, 5, 6]), (9, range(7))]:
+        filled = reliable.filled(found, features, probs, 3, least)
+        assert filled.nonzero()[:, 0].tolist() == list(expected)
+
+
+def test_filling_up_leaves_clusters_with_enough_labels_as_the_official_code_has_them():
+    g = golden("spice.npz", "reliable")
+    found = reliable.reliable(g["features"], g["probs"], 20, 0.9, 0.99)
+    assert torch.equal(reliable.filled(found, g["features"], g["probs"], 20, 44), found)
+    assert reliable.filled(found, g["features"], g["probs"], 20, 46).sum() == found.sum() + 3  # 44 and 45 are too few
+
+
+def test_the_share_of_labels_that_a_network_repeats():
+    probs = torch.eye(4)[[0, 0, 1, 1, 2]]
+    labelled = {"rows": torch.tensor([4, 2, 1, 0]), "labels": torch.tensor([2, 0, 0, 0])}
+    torch.testing.assert_close(spice.repeated(probs, labelled), torch.tensor([2 / 3, 1, 1, 1], dtype=torch.float64))
+
+
 def test_the_moving_average_has_the_statistics_of_the_network():
     """Its own would be those of its random initialisation, as it is never in training mode."""
     torch.manual_seed(0)
@@ -171,7 +202,7 @@ def test_the_curves_need_no_labels(start):
     self_, joint = ([row for row in run.curves if row["phase"] == phase] for phase in ("self", "joint"))
     assert len(self_) == len(joint) == 6
     assert self_[-1].keys() == {"phase", "epoch", "loss", "head_loss", "confidence", "entropy", "changed"}
-    assert joint[-1].keys() >= {"loss", "supervised", "sure", "reliable", "confidence", "entropy", "changed"}
+    assert joint[-1].keys() >= {"loss", "supervised", "sure", "reliable", "kept", "confidence", "entropy", "changed"}
     assert self_[-1]["head_loss"] < self_[0]["head_loss"] and self_[0]["changed"] == 1
     assert all(0 <= row["entropy"] <= 1 + 1e-6 for row in run.curves)
 
@@ -192,11 +223,29 @@ def test_the_clusters_of_stage_2_are_those_of_the_encoders_embedding(scale, star
     np.testing.assert_array_equal(SPICE.load(tmp_path).predict(x), model.labels_)
 
 
-def test_the_start_of_stage_3_is_a_new_network_or_that_of_stage_2(start):
-    x, still = sounds()[0], {"joint_epochs": 1, "joint_lr": 1e-12}
-    before = make(stage="self").fit(x, encoder=start).proba_
-    np.testing.assert_allclose(make(joint_start="encoder", **still).fit(x, encoder=start).proba_, before, atol=0.2)
-    assert np.abs(make(joint_start="fresh", **still).fit(x, encoder=start).proba_ - before).max() > 0.3
+def test_the_start_of_stage_3_is_a_new_network_or_that_of_stage_2(start, monkeypatch):
+    x, given, train = sounds()[0], [], spice.fixmatch
+
+    def recorded(network, *arguments, **settings):
+        given.append(copy.deepcopy(network.state_dict()))
+        return train(network, *arguments, **settings)
+
+    monkeypatch.setattr(spice, "fixmatch", recorded)
+    before = make(stage="self").fit(x, encoder=start).network_.state_dict()
+    for joint_start, same in (("encoder", True), ("fresh", False)):
+        make(joint_start=joint_start, joint_epochs=1).fit(x, encoder=start)
+        assert all(torch.equal(given[-1][name], before[name]) for name in before) == same
+
+
+def test_a_network_of_stage_3_that_loses_a_cluster_is_not_kept(start):
+    """A new network that is hardly trained repeats few of the labels."""
+    x, run, still = sounds()[0], Run(), {"joint_epochs": 1, "joint_lr": 1e-12}
+    with pytest.warns(UserWarning, match=r"a cluster is lost, and the clusters are those of stage 2"):
+        model = make(joint_start="fresh", **still).fit(x, encoder=start, run=run)
+    np.testing.assert_array_equal(model.proba_, make(stage="self").fit(x, encoder=start).proba_)
+    assert run.curves[-1]["kept"] < 0.5
+    kept = make(joint_start="encoder", **still).fit(x, encoder=start).proba_
+    np.testing.assert_allclose(kept, model.proba_, atol=0.2)
 
 
 def test_a_pool_smaller_than_the_clusters_is_an_error():
@@ -218,10 +267,38 @@ def test_if_no_label_is_reliable_the_error_names_what_to_lower(start):
         make(confidence=0.999, epochs=1, lr=1e-6).fit(sounds()[0], encoder=start)
 
 
-def test_a_cluster_without_reliable_labels_causes_a_warning(monkeypatch, start):
-    x, _ = sounds()
+def test_a_cluster_without_reliable_labels_is_filled_up_with_a_warning(monkeypatch, start):
+    """The official code ends here: cut to the smallest cluster, no label is left."""
+    x, kinds = sounds()
     found = spice.reliable
     monkeypatch.setattr(spice, "reliable", lambda x, probs, *rest: found(x, probs, *rest) & (probs.argmax(1) != 1))
-    with pytest.warns(UserWarning, match="without a reliable label"):
-        model = make(balance=1.0).fit(x, encoder=start)
-    assert model.proba_.shape == (60, 3)
+    given, train = [], spice.fixmatch
+
+    def recorded(network, average, labelled, *arguments, **settings):
+        given.append(torch.bincount(labelled["labels"], minlength=3).tolist())
+        return train(network, average, labelled, *arguments, **settings)
+
+    monkeypatch.setattr(spice, "fixmatch", recorded)
+    with pytest.warns(UserWarning, match=r"reliable labels of .* clips: those with fewer than 5 are filled up"):
+        model = make(balance=0.0, joint_start="encoder", joint_lr=0.01).fit(x, encoder=start)
+    assert given == [[5, 5, 5]]
+    assert adjusted_rand_score(kinds, model.labels_) > 0.9
+
+
+def test_a_cluster_without_clips_leaves_the_others_their_labels():
+    features = torch.eye(4).repeat_interleave(10, 0) + 0.01 * torch.randn(40, 4)
+    model = make(4, balance=0.0)
+    with pytest.warns(UserWarning, match="without a reliable label end empty"):
+        labelled = model._reliable(features, torch.eye(4)[[0, 1, 2, 2]].repeat_interleave(10, 0))
+    assert torch.bincount(labelled["labels"], minlength=4).tolist() == [10, 10, 10, 0]
+    assert torch.equal(labelled["labels"], torch.tensor([0, 1, 2, 2])[labelled["rows"] // 10])
+
+
+def test_enough_reliable_labels_are_cut_to_the_smallest_cluster_without_a_warning():
+    features = torch.eye(3).repeat_interleave(20, 0) + 0.01 * torch.randn(60, 3)
+    probs = torch.eye(3).repeat_interleave(20, 0)
+    probs[:12, :2] = torch.tensor([0.55, 0.45])  # of cluster 0 eight are sure: more than a quarter of n / k
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        labelled = make(balance=0.0)._reliable(features, probs)
+    assert torch.bincount(labelled["labels"]).tolist() == [8, 8, 8] and labelled["rows"].min() >= 12

@@ -186,6 +186,28 @@ def test_a_run_killed_within_an_epoch_ends_byte_identical(tmp_path, monkeypatch)
         assert model.head_ == whole.head_ and resumed.curves == run.curves
 
 
+def test_the_defaults_suffice_for_a_hundred_clips():
+    """Even in 100 epochs; one step per epoch and a momentum of 0.996 leave the teacher near its random start."""
+    x, truth = blobs(100)
+    small = {"heads": 2, "hidden": 32, "bottleneck": 16, "epochs": 100}
+    model = TEMI(4, **small).fit(x)
+    assert adjusted_rand_score(truth, model.labels_) == 1
+    assert (model.batch_, model.neighbours_, model.momentum_) == (32, 12, 1 - 10 / 300)
+    slow = TEMI(4, batch=100, neighbours=50, momentum=0.996, **small).fit(x)
+    assert adjusted_rand_score(truth, slow.labels_) < 0.9
+
+
+def test_the_learning_rate_does_not_fall_with_the_number_of_clips(monkeypatch):
+    rates, step = [], Distillation.step
+    monkeypatch.setattr(Distillation, "step", lambda self, clips, lr: rates.append(lr) or step(self, clips, lr))
+    small = {"heads": 1, "hidden": 8, "bottleneck": 4, "epochs": 2, "warmup_epochs": 0}
+    TEMI(4, **small).fit(blobs(100)[0])
+    assert rates == pytest.approx([4e-4] * 6)  # the published 1e-4 for 256 pairs, at 1024
+    rates.clear()
+    TEMI(4, batch=64, **small).fit(blobs(100)[0])
+    assert rates == pytest.approx([2.5e-5] * 2)
+
+
 def test_few_clips_cut_the_neighbours_and_the_batch():
     model = fitted(blobs(7)[0], batch=512, neighbours=50)
     assert (model.neighbours_, model.batch_) == (6, 7)

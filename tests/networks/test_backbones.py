@@ -7,7 +7,7 @@ from torchvision.models import resnet18
 from audioclust.networks.backbones import ResNet18, build
 
 SMALL = {"audiontt": {"d": 24, "channels": 4}, "audiontt2022": {"d": 24, "channels": 4}, "resnet18": {"d": 512},
-         "grid": {"d": 24, "channels": 4}}  # fmt: skip
+         "efficientnet_b0": {"d": 1280}, "grid": {"d": 24, "channels": 4}}  # fmt: skip
 
 
 def count(network):

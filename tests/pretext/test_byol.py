@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from deep_fixture import sounds
 from torch import nn
 
 from audioclust.networks import ema
-from audioclust.pretext.byol import byol_loss, targets
+from audioclust.pretext.byol import BYOL, byol_loss, targets, views_of_one_segment
+from audioclust.views.augment import Augment
+from audioclust.views.clips import Clips
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -69,3 +72,43 @@ def test_steps_are_byols(byol):
         torch.testing.assert_close(loss.detach(), expected, rtol=0, atol=1e-9)
     for name, value in everything():
         torch.testing.assert_close(value, byol[f"end__{name}"], rtol=0, atol=1e-9, msg=name)
+
+
+# Segments
+
+FRAMES = torch.tensor([24, 20, 9, 5])
+
+
+@pytest.mark.parametrize("augment", [
+    Augment(16), Augment(16, centre="band"), Augment(12, pool=(2, 2), trim=1.0, dynamics=2.0, centre="clip"),
+    Augment(30, "fit"),
+], ids=["crop", "centre", "all", "fit"])  # fmt: skip
+@pytest.mark.parametrize("ops", [["crop"], ["crop", "stretch"], []])
+def test_one_segment_is_cut_as_a_view_is(augment, ops):
+    x = torch.from_numpy(sounds(4)[0]) / 4 + 2
+    torch.manual_seed(0)
+    expected = augment(x, FRAMES, ops)
+    torch.manual_seed(0)
+    one, two = views_of_one_segment(augment, x, FRAMES, ops)
+    assert torch.equal(one, two)
+    torch.testing.assert_close(one, expected, rtol=0, atol=1e-5)
+
+
+def test_one_segment_is_changed_twice_two_are_cut_twice():
+    x, frames = torch.rand(4, 16, 24), FRAMES
+    one, two = views_of_one_segment(Augment(16), x, frames, ["crop", "gain"])
+    difference = (one - two).flatten(1)
+    assert (difference.std(1) < 1e-5).all() and (difference.mean(1).abs() > 1e-3).all()
+    model, clips = BYOL(segments="two"), Clips(x.numpy(), frames.numpy())
+    model.augment_ = Augment(16)
+    apart = torch.sub(*model._views(clips, torch.arange(4), ["crop", "gain"])).flatten(1)
+    assert (apart.std(1) > 0.1).all()
+
+
+@pytest.mark.parametrize("segments", ["one", "two"])
+def test_both_kinds_of_views_train(segments):
+    small = {"d": 16, "channels": 8, "projection": 8, "hidden": 16, "epochs": 2, "batch": 16, "augment": Augment(16)}
+    x, _ = sounds(48)
+    z = BYOL(**small, segments=segments).fit(x).transform(x)
+    other = BYOL(**small, segments={"one": "two", "two": "one"}[segments]).fit(x).transform(x)
+    assert np.isfinite(z).all() and (z != other).any()

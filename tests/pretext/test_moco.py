@@ -58,6 +58,21 @@ def test_keys_come_back_in_the_batchs_order_with_statistics_of_their_part():
     assert network.num_batches_tracked == 3 and not keys.requires_grad
 
 
+def test_the_key_network_leaves_its_start(tmp_path):
+    """At a momentum of 0.999 it keeps 98 % of it in twenty steps."""
+    small = {"d": 16, "channels": 8, "projection": 8, "augment": Augment(16)}
+
+    def networks(name, **parameters):
+        MoCo(**small, **parameters).fit(sounds(48)[0], run=Run(tmp_path / name))
+        state = checkpoints.read(tmp_path / name / "train.ckpt")["state"]
+        return (torch.cat([v.flatten() for k, v in state[n].items() if "weight" in k]) for n in ("query", "key"))
+
+    start, _ = networks("start", epochs=1, lr=1e-12)
+    query, key = networks("end", epochs=20)
+    assert (query - start).norm() > 0.01 * start.norm()
+    assert (key - query).norm() < 0.3 * (query - start).norm()
+
+
 @pytest.mark.parametrize(("queue", "batch", "expected"), [(65536, 8, 24), (16, 8, 16), (20, 8, 16), (1, 8, 8)])
 def test_the_queue_is_whole_batches_and_at_most_half_of_the_clips(queue, batch, expected, tmp_path):
     small = {"d": 16, "channels": 8, "projection": 8, "epochs": 1}

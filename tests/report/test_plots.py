@@ -97,6 +97,30 @@ def test_texts_of_users_are_not_read_as_mathematics(tmp_path):
     assert (tmp_path / "map.png").is_file()
 
 
+HOSTILE = ["</script><script>alert(1)</script>", "<img src=x onerror=a()>", "<!--<script>", "a|b\n`c`", "_x_", "\0é"]
+
+
+def test_labels_end_no_script_of_dvcs_page():
+    vega = pytest.importorskip("dvc_render.vega")
+    labels = np.repeat(HOSTILE, 2)
+    rows = plots.confusion_rows(labels, np.arange(12) // 2).to_dict("records")
+    drawn = vega.VegaRenderer(rows, "confusion.csv", template="confusion", x="actual", y="predicted").generate_html()
+    assert drawn.count("</script>") == drawn.count("<script") == 1 and "<!--" not in drawn
+    assert len({row["actual"] for row in rows}) == len(HOSTILE)
+    assert all(row["actual"] == row["predicted"] for row in rows)
+
+
+def test_names_are_drawn_on_one_line_and_none_is_left_out_of_the_legend(tmp_path):
+    assert plots._short("a\r\n\tb\0\u2028c") == "a b c"
+    looks = plots._looks(HOSTILE)
+    assert [line.get_label()[0] for line in plots._handles(looks)] == ["<", "<", "<", "a", " ", "é"]
+    labels = np.resize(HOSTILE, 120)
+    plots.clip_map(XY, labels, "title", tmp_path / "map.png")
+    plots.confusion(labels, CLUSTERS, tmp_path / "confusion.png", "title")
+    plots.examples(LOGMEL, labels, CLUSTERS, tmp_path / "examples.png")
+    assert all(imread(tmp_path / f"{name}.png").shape[0] >= 300 for name in ("map", "confusion", "examples"))
+
+
 def test_confusion_stands_on_the_diagonal():
     found, matched = plots.confusion_table(LABELS, CLUSTERS)
     assert list(found.index) == ["cat", "cow", "dog"] and list(found.columns) == ["5", "7", "2", "noise"]

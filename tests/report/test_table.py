@@ -50,7 +50,7 @@ def reread(frame):
 
 
 def column(text, name):
-    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    lines = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in text.splitlines()]
     return [line[lines[0].index(name)] for line in lines[2:]]
 
 
@@ -201,6 +201,27 @@ def test_markdown_has_one_row_a_cell_and_only_scores_that_exist():
     assert len(text.splitlines()) == len(CELLS) + 2
     assert column(text, "NMI")[-1] == "0.010 ± 0.008" and column(text, "clusters")[0] == "9"
     assert "AMI" not in text and "NMI" not in table.markdown(table.aggregate(unlabelled()))
+
+
+@pytest.mark.parametrize("rows, score", [(scored(), "0.860 ± 0.008"), (unlabelled(), "0.300")])
+def test_the_best_cell_and_its_score_are_bold(rows, score):
+    frame = table.aggregate(rows)
+    for shown in (table.markdown(frame), table.markdown(reread(frame))):
+        (line,) = [line for line in shown.splitlines() if "**" in line]
+        names = [table.best(frame)[part] for part in table.KEY]
+        assert line.startswith("| " + " | ".join(f"**{name}**" for name in names)) and f"| **{score}** |" in line
+        assert line.count("**") == 8
+
+
+def test_where_no_cell_has_a_score_none_is_bold():
+    shown = table.markdown(table.aggregate(pd.DataFrame([one(CELLS[0], 0, reason="too large")])))
+    assert "too large" in shown and "*" not in shown
+
+
+def test_a_text_stays_one_cell_and_is_no_code():
+    reason = "a | b\n`c` <img onerror=x> \\"
+    shown = table.markdown(table.aggregate(pd.DataFrame([one(CELLS[0], 0, reason=reason)])))
+    assert "a \\| b \\`c\\` \\<img onerror=x> \\\\ |" in shown and len(shown.splitlines()) == 3
 
 
 def test_markdown_shows_sizes_and_nuisances():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from disk_fixture import largest, small_disk
 from sklearn.metrics import normalized_mutual_info_score
 
 from audioclust import registry
@@ -114,3 +115,21 @@ def test_absent_weights_stop_before_any_work(source, tmp_path):
     with pytest.raises((FileNotFoundError, RuntimeError), match="nowhere"):
         run(source, tmp_path / "e.npy", "byol_a", {"d": 512, "weights": str(tmp_path / "nowhere.pth")})
     assert list(tmp_path.glob("e*")) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_is_an_error_that_names_the_file(source, tmp_path, workers):
+    np.save(source["logmel"].with_name("frames.npy"), frames_of(FULL))
+    with largest(100_000), pytest.raises(OSError, match=r"File too large: .*e\.npy"):
+        Embed(workers=workers).run("logmel_stats", {}, source, 16000, (-9.0, 4.0), FULL, tmp_path / "e.npy")
+    assert not list(tmp_path.glob("*e.npy*"))
+    assert run(source, tmp_path / "e.npy").shape == (150, 192)
+
+
+def test_a_small_disk_is_an_error_that_names_the_file(source, tmp_path):
+    np.save(source["logmel"].with_name("frames.npy"), frames_of(FULL))
+    with small_disk(tmp_path / "disk", 65536):
+        out = tmp_path / "disk/e.npy"
+        with pytest.raises(OSError, match=r"No space left on device: .*e\.npy"):
+            Embed(workers=1).run("logmel_stats", {}, source, 16000, (-9.0, 4.0), FULL, out)
+        assert list(out.parent.iterdir()) == []

@@ -43,5 +43,10 @@ def test_every_wrong_k_is_told_at_once():
     with pytest.raises(ValueError) as found:
         resolve({"kmeans": "auto", "temi": 30}, classes=0, clips=29)
     assert "kmeans.k = auto: means the number of classes, and this data set has no labels" in str(found.value)
-    assert "-S kmeans.k=8" in str(found.value)
+    assert "`dvc exp run -S k=8`" in str(found.value)
     assert "temi.k = 30: more clusters than the 29 clips; lower it" in str(found.value)
+
+
+def test_one_line_names_every_section_without_a_number():
+    with pytest.raises(ValueError, match=r"^kmeans\.k, spectral\.k, spice\.k = auto: .* -S k=8`$"):
+        resolve({"kmeans": "auto", "spectral": "auto", "spice": "auto", "temi": 3}, classes=0, clips=29)

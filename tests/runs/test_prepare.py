@@ -13,7 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from damage_fixture import accepted
+from disk_fixture import largest
 
+from audioclust.results import unfinished
 from audioclust.runs import prepare as module
 from audioclust.runs.label import CLIP
 from audioclust.runs.prepare import Prepare
@@ -286,7 +289,7 @@ def test_a_folder_that_was_moved_resumes(tmp_path, several, monkeypatch):
 def test_a_task_that_lost_its_end_is_decoded_again(tmp_path, several, monkeypatch, suffix):
     run(tmp_path, several, "whole", long="split")
     stopped(tmp_path, several, monkeypatch, after=2)
-    for path in (tmp_path / "scratch").glob(f"*{suffix}"):
+    for path in (tmp_path / "scratch").rglob(f"*{suffix}"):
         path.write_bytes(path.read_bytes()[:-10])
     decoded = counted(monkeypatch)
     run(tmp_path, several, "again", long="split")
@@ -297,12 +300,81 @@ def test_a_task_that_lost_its_end_is_decoded_again(tmp_path, several, monkeypatc
 def test_a_task_whose_samples_changed_is_decoded_again(tmp_path, several, monkeypatch):
     run(tmp_path, several, "whole", long="split")
     stopped(tmp_path, several, monkeypatch, after=2)
-    for path in (tmp_path / "scratch").glob("*.raw"):
+    for path in (tmp_path / "scratch").rglob("*.raw"):
         path.write_bytes(bytes(path.stat().st_size))
     decoded = counted(monkeypatch)
     run(tmp_path, several, "again", long="split")
     assert len(decoded) == 7
     assert outputs(tmp_path / "again") == outputs(tmp_path / "whole")
+
+
+def test_no_damage_of_a_finished_task_is_accepted(tmp_path, several, monkeypatch):
+    stopped(tmp_path, several, monkeypatch, after=3)
+    (folder,) = (tmp_path / "scratch").iterdir()
+    for suffix in (".json", ".raw"):
+        paths = sorted(folder.glob(f"*{suffix}"))
+
+        def kept(path):
+            return module._kept(path.with_suffix(".json"), path.with_suffix(".raw"))
+
+        assert len(paths) == 3 and all(map(kept, paths))
+        assert accepted(paths, kept) == []
+
+
+def test_a_recording_replaced_by_one_of_its_size_and_time_is_decoded_again(tmp_path, several, monkeypatch):
+    stopped(tmp_path, several, monkeypatch, after=1)
+    before = (tmp_path / "0.wav").stat()
+    write(tmp_path, "new.wav", 0.4, seed=99)
+    os.utime(tmp_path / "new.wav", ns=(before.st_atime_ns, before.st_mtime_ns))
+    (tmp_path / "new.wav").replace(tmp_path / "0.wav")
+    assert (tmp_path / "0.wav").stat().st_size == before.st_size
+    decoded = counted(monkeypatch)
+    run(tmp_path, several, "replaced", long="split")
+    assert decoded[0] == "0.wav"
+
+
+def beside(monkeypatch, other) -> None:
+    """Have ``other`` run once, in the middle of the next run: after its last task."""
+    inner, calls = module._counts, []
+
+    def counts(*arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            other()
+        return inner(*arguments)
+
+    monkeypatch.setattr(module, "_counts", counts)
+
+
+@pytest.mark.parametrize("settings", [{"long": "split"}, {"long": "crop"}], ids=["the same", "others"])
+def test_a_run_that_ends_takes_nothing_from_one_beside_it(tmp_path, several, monkeypatch, settings):
+    run(tmp_path, several, "whole", long="split")
+    beside(monkeypatch, lambda: run(tmp_path, several, "beside", **settings))
+    decoded = counted(monkeypatch)
+    run(tmp_path, several, "out", long="split")
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
+    assert len(decoded) == (7 if settings["long"] == "split" else 14)  # finished tasks are shared
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_what_killed_runs_left_goes_after_a_while(tmp_path, several, monkeypatch):
+    stopped(tmp_path, several, monkeypatch, after=2)
+    run(tmp_path, several, "other", long="crop")
+    assert list((tmp_path / "scratch").rglob("*.raw"))
+    monkeypatch.setattr(unfinished, "WAITS", -1)
+    run(tmp_path, several, "third", long="crop", min_seconds=0.06)
+    assert not (tmp_path / "scratch").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("size", [500, 30_000, 100_000], ids=["every task", "a task", "the clips"])
+def test_a_full_disk_leaves_no_part_and_the_next_run_ends_in_the_same_bytes(tmp_path, several, size, workers):
+    run(tmp_path, several, "whole", long="split")
+    with largest(size), pytest.raises(OSError, match="File too large: '"):
+        run(tmp_path, several, "out", long="split", workers=workers)
+    assert not list(tmp_path.rglob("*.part"))
+    run(tmp_path, several, "out", long="split", workers=workers)
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
 
 
 def test_tasks_of_other_parameters_or_of_edited_recordings_are_not_reused(tmp_path, several, monkeypatch):
@@ -347,12 +419,12 @@ def test_a_run_killed_by_sigkill_ends_in_the_same_bytes(tmp_path):
         program(tmp_path, "out", "split", 0), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 60
-    while len(list((tmp_path / "scratch").glob("*.json"))) < 3 and time.monotonic() < deadline:
+    while len(list((tmp_path / "scratch").rglob("*.json"))) < 3 and time.monotonic() < deadline:
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    left = len(list((tmp_path / "scratch").glob("*.json")))
+    left = len(list((tmp_path / "scratch").rglob("*.json")))
     assert 3 <= left < 40
     assert not (tmp_path / "out/clips.csv").exists()
     subprocess.run(program(tmp_path, "out", "split", 0), check=True, capture_output=True)

@@ -166,6 +166,28 @@ def test_runs_with_other_inputs_leave_each_others_checkpoints_alone(tmp_path):
     assert not any(tmp_path.rglob("*.ckpt"))
 
 
+def test_a_run_that_ends_leaves_the_checkpoints_of_one_of_the_same_key(tmp_path):
+    def trained(kill):
+        train = Train(device="cpu", threads=1, checkpoint_seconds=0, workers=1)
+        train.seeds(counted, "x", [0], tmp_path / "scratch", "key", 1.0, kill)
+        return train
+
+    slow = trained(kill=2)
+    trained(kill=None).finish()
+    assert any(tmp_path.rglob("*.ckpt"))
+    slow.finish()
+    assert not (tmp_path / "scratch").exists()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_checkpoints_are_kept_by_workers_too(tmp_path, threads):
+    train = Train(device="cpu", threads=threads, checkpoint_seconds=0, workers=2)
+    train.seeds(counted, "x", [0, 1], tmp_path / "scratch", "key", 1.0, None)
+    assert len(list(tmp_path.rglob("*.ckpt"))) == 2
+    train.finish()
+    assert not (tmp_path / "scratch").exists()
+
+
 def test_curves_are_numbered_over_all_phases():
     run = Run(curves=[{"phase": "a", "epoch": 0, "loss": 1 / 3}, {"phase": "b", "epoch": 0, "loss": 2 / 3}])
     table = curve(run, seed=7)

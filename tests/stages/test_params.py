@@ -10,7 +10,7 @@ from pydantic import Field
 
 from audioclust import registry
 from audioclust.parameters import Positive, types
-from params import ITEMS, STAGE_SECTIONS, Params, ParamsError, _kind, check_all
+from params import ITEMS, STAGE_SECTIONS, Params, ParamsError, _kind, _read, check_all
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,13 +62,53 @@ def test_auto_stays_where_nothing_is_known_of_it(tmp_path):
         ({"k": 3, "rate": -1}, r"kmeans\.rate = -1: .*greater than 0"),
         ({"k": 3, "how": "c"}, r"kmeans\.how = 'c': .*'a' or 'b'"),
         ({"k": True}, r"kmeans\.k = True"),
-        ({"rate": 0.5}, r"kmeans\.k: missing"),
     ],
 )
 def test_a_wrong_section_is_named(tmp_path, section, message):
     with pytest.raises(ParamsError, match=message) as caught:
         kmeans(tmp_path, **section)
     assert "params.yaml" in str(caught.value)
+
+
+def test_a_parameter_without_a_default_must_be_given(tmp_path):
+    with pytest.raises(ParamsError, match=r"kmeans\.dataset: missing; it has no default"):
+        Params(written(tmp_path, kmeans=None)).section("kmeans", _kind("runs.recordings.Source"))
+
+
+@pytest.mark.parametrize("empty", [{}, None])
+def test_an_empty_section_stands_for_the_defaults(tmp_path, empty):
+    params = Params(written(tmp_path, kmeans=empty, tsne=empty))
+    check_all(params)
+    assert params.section("kmeans", registry.get("clusterers", "kmeans"), k=9) == {"k": 9}
+    assert params.section("tsne", registry.get("reducers", "tsne")) == {}
+
+
+# One k for all
+
+
+@pytest.mark.parametrize("section", [{"k": "auto"}, {}, None])
+def test_a_section_without_a_k_of_its_own_has_that_of_the_file(tmp_path, section):
+    params = Params(written(tmp_path, k=8, kmeans=section, spice={"k": 9}))
+    assert params.section("kmeans", Something) == {"k": 8} == params.section("kmeans", Something, k=4)
+    assert params.section("spice", Something) == {"k": 9}
+
+
+def test_auto_in_the_file_or_none_is_the_number_of_classes(tmp_path):
+    path = written(tmp_path, k="auto", kmeans=None)
+    assert Params(path).section("kmeans", Something, k=4) == {"k": 4}
+    path.write_text(path.read_text().replace("\nk: auto\n", "\n"))
+    assert "k" not in Params(path).content
+    assert Params(path).section("kmeans", Something, k=4) == {"k": 4}
+
+
+@pytest.mark.parametrize("k", [1, 0, "eight", 2.5, None, True, [8]])
+def test_a_wrong_k_of_the_file_is_named(tmp_path, k):
+    with pytest.raises(ParamsError, match=r"params\.yaml: k = "):
+        check_all(Params(written(tmp_path, k=k)))
+
+
+def test_one_k_is_set_without_a_plus(tmp_path):
+    assert Params(override(tmp_path, "k=8")).clusters() == 8
 
 
 @pytest.mark.parametrize("room", ["clusterers", "methods"])
@@ -113,6 +153,21 @@ def test_an_item_without_section_is_named(tmp_path):
         Params(path)
 
 
+def test_a_data_set_without_section_is_named(tmp_path):
+    path = written(tmp_path, data={"dataset": "folder"})
+    content = yaml.safe_load(path.read_text())
+    del content["folder"]
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ParamsError, match=r"folder: its section is missing \(data\.dataset names it\)"):
+        Params(path)
+
+
+@pytest.mark.parametrize("data", [[1], "scenes", 3])
+def test_what_is_no_section_is_named(tmp_path, data):
+    with pytest.raises(ParamsError, match=r"data = .*: must be a section of keys and values"):
+        Params(written(tmp_path, data=data))
+
+
 @pytest.mark.parametrize("seeds", [[], [-1], [1, 1], "no", [True]])
 def test_wrong_seeds(tmp_path, seeds):
     with pytest.raises(ParamsError, match="seeds"):
@@ -126,11 +181,52 @@ def test_check_all_finds_a_mistake_of_the_last_stage(tmp_path):
     assert "kmeans.n_init = 0" in str(caught.value) and "evaluate.sample = 2" in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["- a\n", "a: [\n", ""])
+def test_check_all_finds_what_is_wrong_between_parameters(tmp_path):
+    logmel = {"sample_rate": 8000, "f_max": 7800}
+    with pytest.raises(ParamsError, match=r"params\.yaml: logmel: f_max=7800\.0 .*half the sample rate") as caught:
+        check_all(Params(written(tmp_path, logmel=logmel, kmeans={"n_init": 0})))
+    assert "kmeans.n_init = 0" in str(caught.value)
+
+
+@dataclass
+class Checked:
+    """Stand for a class with a rule between two parameters."""
+
+    k: int
+    pool: int = 5
+
+    def check(self) -> None:
+        if self.pool < self.k:
+            raise ValueError(f"pool={self.pool} should be >= k={self.k}")
+
+
+def test_a_class_checks_its_own_parameters(tmp_path):
+    found = Params(written(tmp_path, spice={"k": 9})).mistakes("spice", Checked)
+    assert [line.partition("params.yaml: ")[2] for line in found] == ["spice: pool=5 should be >= k=9"]
+    assert Params(written(tmp_path, spice={"k": "auto"})).mistakes("spice", Checked) == [], "it may be 2"
+    (line,) = Params(written(tmp_path, spice={"k": "auto"}, k=9)).mistakes("spice", Checked)
+    assert "pool=5 should be >= k=9" in line
+
+
+def test_sections_of_what_does_not_run_are_checked(tmp_path):
+    changes = {"hdbscan": {"min_cluster_size": 0}, "esc50": {"esc11": True}, "wav2vec2": {"layer": "x"}}
+    with pytest.raises(ParamsError) as caught:
+        check_all(Params(written(tmp_path, **changes)))
+    assert all(f"{name}.{key}" in str(caught.value) for name, section in changes.items() for key in section)
+
+
+@pytest.mark.parametrize("text", ["- a\n", "a: [\n", "", "a: =\n", "a: 1\na: 2\n"])
 def test_a_file_that_is_no_mapping(tmp_path, text):
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(ParamsError, match=r"params\.yaml: (must hold|not readable)"):
+        Params(path)
+
+
+def test_a_file_that_is_no_utf_8(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(b"data: {root: caf\xe9}\n")
+    with pytest.raises(ParamsError, match=r"params\.yaml: not readable as YAML: .*utf-8"):
         Params(path)
 
 
@@ -192,11 +288,12 @@ def test_every_parameter_stands_in_the_file():
 
 def override(tmp_path: Path, *changes: str) -> Path:
     """Return a copy of the project's file after ``dvc exp run -S`` with each of ``changes``."""
-    from dvc.utils.hydra import apply_overrides
+    from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
 
     path = tmp_path / "params.yaml"
     path.write_text((ROOT / "params.yaml").read_text())
-    apply_overrides(path, list(changes))
+    (changes,) = get_hydra_sweeps({path: list(changes)})
+    apply_overrides(path, changes[path])
     return path
 
 
@@ -213,6 +310,38 @@ def test_a_switch_may_be_written_yes(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text((ROOT / "params.yaml").read_text().replace("esc10: false", "esc10: yes"))
     assert Params(path).section("esc50", registry.get("datasets", "esc50")) == {"esc10": True}
+
+
+SCALARS = [
+    "010", "0o10", "0x10", "0b11", "1_000", "1:30", "1:30:15", "1.", "+1", "1e3", "1e-3", "12e03", ".5", ".inf", ".nan",
+    "yes", "No", "on", "OFF", "y", "true", "TRUE", "~", "null", "Null", "", "2020-01-01", "2020-01-01 10:00:00",
+    "'010'", "!!str 10", "0.1.2", "1e", "-1", "08",
+]  # fmt: skip
+
+
+def test_scalars_are_read_as_dvc_reads_them(tmp_path):
+    from dvc.utils.serialize import load_yaml
+
+    path = tmp_path / "params.yaml"
+    path.write_text("".join(f"key{i}: {text}\n" for i, text in enumerate(SCALARS)))
+    found, theirs = _read(path), load_yaml(str(path))
+    assert [*map(repr, found.values())] == [*map(repr, theirs.values())]
+    ours = dict(zip(SCALARS, found.values(), strict=True))
+    assert (ours["010"], ours["1:30"], ours["yes"], ours["1e-3"]) == (10, "1:30", "yes", 0.001)
+
+
+FOLDERS = [
+    "a b", "a (b)", "a,b", "a=b", "a#b", "a [b]", "a{b}", "~a", "/~a/b", "it's", "Übung é 高", "$5", "a!b&c;d", " a ",
+    "1", "null", 'say \\"x\\"',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_in_double_quotes_inside_of_the_override_is_taken_as_it_is(tmp_path, folder):
+    """As USAGE.md has it; a double quote of the folder's own takes a backslash."""
+    path = override(tmp_path, f'data.root="{folder}"')
+    root = Params(path).part("data", _kind("runs.recordings.Source"))["root"]
+    assert root == folder.replace("\\", "")
 
 
 def test_the_folder_is_set_without_a_plus(tmp_path):

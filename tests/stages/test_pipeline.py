@@ -173,6 +173,11 @@ def test_a_parameter_reruns_what_it_is_of(project):
     assert project.stale("check") == {"deep@temi", "evaluate"}
 
 
+def test_one_k_for_all_reruns_what_has_none_of_its_own(project):
+    project.params(k=2)
+    assert project.stale("check", "label") == {"deep@temi", "grid@byol_a_random", "grid_pretext@simclr"}
+
+
 def test_a_method_may_start_from_nothing(project):
     project.params(methods={"spice": "simclr", "deepcluster": None}, **project.section("deepcluster", start="scratch"))
     stages = project("dvc", "stage", "list", "--name-only").split()

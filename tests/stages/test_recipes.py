@@ -26,15 +26,15 @@ with open(os.environ["CALLS"], "a") as file:
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="recipes are bash scripts")
 
 
-def calls(recipe: Path, tmp_path: Path, *arguments: str) -> list[list[str]]:
-    """Run a recipe and return the arguments of its calls of ``dvc``."""
+def calls(recipe: Path, tmp_path: Path, *arguments: str, **variables: str) -> list[list[str]]:
+    """Run a recipe with environment ``variables`` and return the arguments of its calls of ``dvc``."""
     stub, record = tmp_path / "bin" / "dvc", tmp_path / "calls"
     stub.parent.mkdir()
     stub.write_text(STUB.format(python=sys.executable))
     stub.chmod(0o755)
     environment = os.environ | {"PATH": f"{stub.parent}{os.pathsep}{os.environ['PATH']}", "CALLS": str(record)}
     environment.pop("DATA", None)
-    subprocess.run([str(recipe), *arguments], cwd=tmp_path, env=environment, check=True, timeout=60)
+    subprocess.run([str(recipe), *arguments], cwd=tmp_path, env=environment | variables, check=True, timeout=60)
     return [json.loads(line) for line in record.read_text().splitlines()]
 
 
@@ -69,9 +69,19 @@ def test_a_recipe_names_parameters_that_exist(recipe, tmp_path):
         assert overrides[-1] == "evaluate.sample=77", "extra arguments are passed on"
         assert not [each for each in overrides if each.startswith("+")], "params.yaml has every parameter"
         assert options == (["--queue"] if len(parsed) > 1 else [])
-        root = next(each.removeprefix("data.root=") for each in overrides if each.startswith("data.root="))
+        root = next(each.removeprefix("data.root=").strip('"') for each in overrides if each.startswith("data.root="))
         assert not options or Path(root).is_absolute(), "a queued run has a folder of its own"
         check(overrides, tmp_path)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_recordings_may_lie_in_any_folder(recipe, tmp_path):
+    folder = "/it's (new), [b] {c} = #1 ~ é"
+    ((_, overrides), *_) = runs(calls(recipe, tmp_path, DATA=folder))
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text())
+    apply_overrides(path, get_hydra_sweeps({"params.yaml": overrides})[0]["params.yaml"])
+    assert Params(path)["data"]["root"].startswith(f"{folder}/")
 
 
 @pytest.mark.parametrize(

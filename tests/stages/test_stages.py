@@ -85,10 +85,10 @@ def test_without_labels_k_must_be_given_and_scores_are_label_free(work, capsys):
     root = work()
     for i in range(6):
         tone(root / f"in/{i}.wav", 200 if i % 2 else 4000, seed=i)
-    with pytest.raises(SystemExit, match=r"kmeans\.k = auto: .*no labels.*kmeans\.k=8"):
+    with pytest.raises(SystemExit, match=r"kmeans\.k = auto: .*no labels.*-S k=8`"):
         run_all()
     assert not (root / "data/logmel").exists()  # said before any work on the clips
-    work(kmeans={"k": 2})
+    work(k=2)
     table = run_all()
     assert table["nmi_mean"].isna().all() and table["silhouette_all_mean"].iloc[0] > 0.3
     best = json.loads(Path("metrics/summary.json").read_text())["best"]
@@ -116,6 +116,35 @@ def test_clusters_that_follow_the_duration_are_warned_of(work, capsys):
     assert "warning: the clusters of logmel_stats / none / kmeans follow the clips' duration" in said
     run("table")
     assert capsys.readouterr().out.splitlines()[-1] == said.splitlines()[-1]
+
+
+def test_one_k_for_all_that_have_none_of_their_own(work):
+    root = work(k=2, clusterers=["kmeans", "agglomerative", "spectral"], kmeans={"k": 3}, spectral={})
+    for i in range(6):
+        tone(root / f"in/{'ab'[i % 2]}/{i}.wav", 300, seed=i)
+    for stage in ("check", "prepare", "label"):
+        run(stage)
+    found = json.loads((root / "data/truth/k/grid.json").read_text())
+    assert found == {"kmeans": 3, "agglomerative": 2, "spectral": 2}
+    before = (root / "data/check/grid.json").read_bytes()
+    work(k="auto")
+    run("check")
+    assert json.loads((root / "data/check/clusters.json").read_text())["grid"]["spectral"] == "auto"
+    assert (root / "data/check/grid.json").read_bytes() == before, "two is the number of classes, too"
+
+
+def test_labels_that_would_end_a_script_or_a_line(work):
+    hostile = ["</script><img src=x onerror=alert(1)>", "a|b`c`\nd"]
+    root = work()
+    rows = []
+    for i in range(6):
+        tone(root / f"in/{i}.wav", 300 if i % 2 else 3000, seed=i)
+        rows.append({"path": f"{i}.wav", "label": hostile[i % 2], "group": hostile[1 - i % 2]})
+    pd.DataFrame(rows).to_csv(root / "in/labels.csv", index=False)
+    table = run_all()
+    assert table["acc_mean"].iloc[0] == 1
+    assert "<" not in (root / "plots/confusion.csv").read_text()
+    assert len(pd.read_csv(root / "plots/confusion.csv")["actual"].unique()) == 2
 
 
 def test_one_class_only(work):

@@ -56,7 +56,8 @@ class Folder:
         validate(self)
         if not root.is_dir():
             raise FileNotFoundError(
-                f"data.root = {root}: no such folder; set data.root to the folder of the recordings"
+                f"data.root = {root}: no such folder; set data.root to the folder of the recordings, in -S within "
+                "double quotes of its own: -S 'data.root=\"/a (b), c\"'"
             )
         tree = _walk(root)
         file = root / (self.csv or TABLE)

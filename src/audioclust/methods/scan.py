@@ -4,8 +4,21 @@ Step 1 is an encoder trained without labels and each clip's nearest neighbours i
 put a clip and a neighbour into the same cluster (``scan_loss``); the best head is chosen without labels
 (``criterion``). Step 3 is self-labelling: if the network is sure of a clip, its cluster is the label of a strong view
 of the same clip (``selflabel_loss``). As in the official code, one neighbour is drawn in each step, a clip is among its
-own neighbours, the entropy is that of the clips without their neighbours, and labels come from original views. Unlike
-there, neighbours are searched in the embedding, not after SimCLR's projection.
+own neighbours, the entropy is that of the clips without their neighbours, and labels come from original views.
+
+Unlike the official code (wvangansbeke/Unsupervised-Classification):
+
+* Neighbours are searched in the embedding, for SimCLR too (there: after its projection), and are at most n / k - 1.
+* ``criterion`` is taken on the clips of the training and their own neighbours (there: on a validation set).
+* ``update="heads"`` draws from strong views embedded once and has Adam (there, for ImageNet: new views of SimCLR in
+  each step, SGD at 5).
+* A set smaller than a batch is one batch (there: none).
+* Step 3 has the code's settings for small images; for ImageNet it takes SGD and an average of the weights.
+* A step without a sure label does nothing (there: it ends the run); if a whole epoch is so, step 3 ends.
+* A cluster of which no clip is sure is taught by the surest of its clips (``selflabel_loss``), as Zou et al. (ECCV
+  2018, arXiv 1810.07911) choose labels per class. If step 3 worsens ``criterion`` or empties a cluster all the same,
+  its best epoch is kept, which may be its start (there: the last one always).
+* Where the encoder averages views, ``labels_`` come from the mean of as many (there: from the original view).
 
 Shapes: n clips, b of a batch, f mels, t frames, d dims, k clusters, h heads, m neighbours with the clip itself.
 """
@@ -37,6 +50,7 @@ from audioclust.views.embedded import Frozen, Trained, Views, embed, embed_views
 
 FLOOR = 1e-8  # of a cluster's mean probability, so that its logarithm is finite
 JUDGED = 5  # nearest neighbours in ``criterion``, besides the clip itself
+SURER = 0.5  # of a cluster's clips: they teach it in step 3 where none of its clips is sure
 
 # Step 1: neighbours
 
@@ -95,22 +109,42 @@ def criterion(logits: Tensor, neighbours: Tensor) -> Tensor:
 # Step 3: self-labelling
 
 
-def selflabel_loss(weak: Tensor, strong: Tensor, threshold: float, balance: bool = True) -> tuple[Tensor, Tensor]:
-    """Return the cross-entropy on the labels of ``weak``, 0 where none is sure, and the labels per cluster (k,).
+def selflabel_loss(
+    weak: Tensor, strong: Tensor, threshold: float, balance: bool = True, unsure: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropy on the labels of ``weak``, 0 where none is used, and the sure labels per cluster (k,).
 
     Args:
         weak: logits (b, k) that give the labels, without gradient.
         strong: logits (b, k) of other views of the same clips.
-        threshold: a label is used if its probability is larger.
+        threshold: a label is sure, and used, if its probability is larger.
         balance: average over the clips of each cluster first, then over the clusters that occur; else over the clips.
+        unsure: (k,) bool of clusters of which, without a sure label, the surest ones are used; None: no cluster.
     """
     confidence, labels = weak.detach().softmax(1).max(1)
-    weights = (confidence > threshold).to(strong.dtype)
-    sizes = weights @ F.one_hot(labels, strong.shape[1]).to(strong.dtype)
+    used = confidence > threshold
+    sure = torch.bincount(labels[used], minlength=strong.shape[1])
+    if unsure is not None:
+        used[surest(confidence, labels, unsure & (sure == 0))] = True
+    weights = used.to(strong.dtype)
     if balance:
+        sizes = torch.bincount(labels[used], minlength=strong.shape[1])
         weights = weights / sizes.clamp_min(1)[labels]
     losses = F.cross_entropy(strong, labels, reduction="none")
-    return (weights * losses).sum() / weights.sum().clamp_min(1), sizes
+    return (weights * losses).sum() / weights.sum().clamp_min(1), sure
+
+
+def surest(confidence: Tensor, labels: Tensor, clusters: Tensor) -> Tensor:
+    """Return the rows of the surest clips, a share ``SURER`` of each of some clusters and at least one.
+
+    Args:
+        confidence: (b,) probability of the label.
+        labels: (b,).
+        clusters: (k,) bool.
+    """
+    members = [(labels == cluster).nonzero()[:, 0] for cluster in clusters.nonzero()[:, 0]]
+    tops = [rows[confidence[rows].topk(math.ceil(SURER * len(rows))).indices] for rows in members]
+    return torch.cat([labels.new_empty(0), *tops])
 
 
 @dataclass(repr=False, eq=False)
@@ -256,21 +290,22 @@ class SCAN(Method):
                 best["backbone"] = copy.deepcopy(views.encoder.state_dict())
 
     def _selflabel(self, clips: Clips, network: nn.Module, neighbours: Tensor, run: Run | None) -> nn.Module:
-        """Step 3: train the network on its own labels; if it is sure of none, return it as it was."""
-        clustered, before = copy.deepcopy(network), {}
+        """Step 3: train the network on its own labels and return it, or its best epoch if it ends worse than it began.
+
+        If it is sure of no clip in an epoch, it is returned as it was.
+        """
+        clustered, neighbours = copy.deepcopy(network), neighbours[:, : 1 + JUDGED].to(self.device)
+        logits = self._original(network, clips)
+        filled, first = _clips_per_cluster(logits) > 0, float(criterion(logits[None], neighbours)[0])
         network.requires_grad_(True)
         optimiser = torch.optim.Adam(
             network.parameters(), self.selflabel_lr, weight_decay=self.weight_decay, fused=True
         )
-        state = {"network": network, "optimiser": optimiser, "before": before}
+        best = {"criterion": first, "last": first, "network": copy.deepcopy(network.state_dict())}
+        unsure = torch.zeros(self.k, dtype=torch.bool, device=self.device)
+        state = {"network": network, "optimiser": optimiser, "before": {}, "best": best, "taught": {"unsure": unsure}}
         for epoch in epochs(self.selflabel_epochs, state, run, "selflabel"):
-            network.train(self.norm == "train")
-            taught = torch.zeros(self.k, device=self.device)
-            for rows in batches(clips.n, self.selflabel_batch):
-                loss, sizes = selflabel_loss(*self._two_views(network, *clips[rows]), self.threshold, self.balance)
-                _step(loss, optimiser)
-                taught += sizes
-                epoch.add(loss=loss, sure=sizes.sum() / len(rows))
+            taught = self._teach(epoch, clips, network, optimiser, unsure)
             if not taught.any():
                 warnings.warn(
                     f"SCAN: in epoch {epoch.number} of self-labelling no clip was surer than scan.threshold = "
@@ -278,11 +313,55 @@ class SCAN(Method):
                     stacklevel=3,
                 )
                 return clustered
-            logits = embed(network, clips, self.augment_.original_view)[None]
-            epoch.add(taught=(taught > 0).double().mean())  # a cluster without labels may end empty
-            epoch.add(criterion=criterion(logits, neighbours[:, : 1 + JUDGED].to(logits.device))[0])
-            epoch.add(**progress(logits.softmax(2), before, 0))
+            unsure.copy_(taught == 0)
+            epoch.add(taught=(taught > 0).double().mean())
+            self._judge(epoch, self._original(network, clips), neighbours, filled, state)
+        if best["last"] > first:
+            warnings.warn(
+                f"SCAN: self-labelling began with a criterion of {first:.3f} and ended with {best['last']:.3f} (inf: a "
+                f"cluster became empty): the network of its best epoch is kept, with {best['criterion']:.3f}. Raise "
+                f"scan.epochs, so that it begins with clips of each cluster surer than scan.threshold = "
+                f"{self.threshold}",
+                stacklevel=3,
+            )
+            network.load_state_dict(best["network"])
         return network
+
+    def _teach(
+        self, epoch: Epoch, clips: Clips, network: nn.Module, optimiser: torch.optim.Optimizer, unsure: Tensor
+    ) -> Tensor:
+        """Train for an epoch and return the sure labels per cluster (k,); ``unsure`` (k,) as of ``selflabel_loss``."""
+        network.train(self.norm == "train")
+        taught = torch.zeros_like(unsure, dtype=torch.int64)
+        for rows in batches(clips.n, self.selflabel_batch):
+            views = self._two_views(network, *clips[rows])
+            loss, sure = selflabel_loss(*views, self.threshold, self.balance, unsure)
+            if loss > 0:  # without a label Adam would follow the weight decay alone
+                _step(loss, optimiser)
+            taught += sure
+            epoch.add(loss=loss, sure=sure.sum() / len(rows))
+        return taught
+
+    def _judge(self, epoch: Epoch, logits: Tensor, neighbours: Tensor, filled: Tensor, state: dict[str, Any]) -> None:
+        """Keep the weights with the smallest criterion of all epochs in which no cluster of ``filled`` (k,) is empty.
+
+        Args:
+            epoch: takes the measures of the network.
+            logits: (n, k) of the original views.
+            neighbours: (n, m), those of ``criterion``.
+            filled: (k,) bool of the clusters that had clips before.
+            state: "network", "before" of ``progress``, and "best".
+        """
+        value, best = criterion(logits[None], neighbours)[0], state["best"]
+        epoch.add(criterion=value, **progress(logits[None].softmax(2), state["before"], 0))
+        emptied = (filled & (_clips_per_cluster(logits) == 0)).any()
+        best["last"] = math.inf if emptied else float(value)
+        if best["last"] < best["criterion"]:
+            best.update(criterion=best["last"], network=copy.deepcopy(state["network"].state_dict()))
+
+    def _original(self, network: nn.Module, clips: Clips) -> Tensor:
+        """Return the logits (n, k) of the original views."""
+        return embed(network, clips, self.augment_.original_view)
 
     def _two_views(self, network: nn.Module, x: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits (b, k) of original views, without gradient, and of strong views of the same clips."""
@@ -298,3 +377,8 @@ def _step(loss: Tensor, optimiser: torch.optim.Optimizer) -> None:
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
+
+
+def _clips_per_cluster(logits: Tensor) -> Tensor:
+    """Return the sizes (k,) of the clusters of logits (n, k)."""
+    return torch.bincount(logits.argmax(1), minlength=logits.shape[1])

@@ -6,6 +6,16 @@ a collapse into one cluster. Each head has its own clusters; their agreement wei
 
 Shapes: n clips, b pairs of a batch, d dims, h heads, k clusters. Of 2b rows the first b are the clips, the others their
 neighbours, in the same order.
+
+What differs from the official code (HHU-MMBS/TEMI-official-BMVC2023):
+
+- On few clips the batch is smaller, epochs are more, neighbours fewer and the teacher faster: see ``TEMI``. There, with
+  fewer clips than a batch, nothing is trained.
+- Embeddings are scaled before neighbours are found, not for the heads alone, and by the deviation of the clips
+  themselves, not the unbiased one; ``standardise`` and ``l2`` exclude each other.
+- No clip is its own neighbour; there, above 80,000 clips, it is.
+- The result is that of the last epoch; there, of the checkpoint with the best accuracy against true labels.
+- On a GPU the heads run in bfloat16; there in float32.
 """
 
 import copy
@@ -30,11 +40,12 @@ from audioclust.points.checks import points
 from audioclust.points.cosine import cosine_neighbours
 from audioclust.training import saving
 from audioclust.training.loop import Run, batches, epochs
-from audioclust.training.schedules import warmup_cosine
+from audioclust.training.schedules import batch_size, ema_momentum, passes, warmup_cosine
 
 TEMPERATURE = 0.1  # of student and teacher
 MARGINAL_MOMENTUM = 0.9  # of q(c)
 LR_BATCH = 256  # pairs per step that the learning rate is meant for
+BATCH, EPOCHS, MOMENTUM, NEIGHBOURS = 1024, 100, 0.996, 50  # published, for 50,000 clips
 BLOCK = 4096  # clips per forward pass without gradient
 
 # The loss
@@ -193,7 +204,7 @@ class Distillation:
             self.model.positive_pmi,
         )  # fmt: skip
         self.optimiser.step()
-        ema.update(self.teacher, self.student, self.model.momentum)
+        ema.update(self.teacher, self.student, self.model.momentum_)
         return losses, weights
 
 
@@ -207,22 +218,30 @@ def used(q: Tensor) -> Tensor:
 
 @dataclass(repr=False, eq=False)
 class TEMI(ClusterMixin, BaseEstimator):
-    """Cluster an embedding by TEMI; the defaults are the published command for CIFAR."""
+    """Cluster an embedding by TEMI; the defaults are the published command for CIFAR.
+
+    Of few clips, and only where they are null, ``batch``, ``epochs``, ``momentum`` and ``neighbours`` are sized by the
+    number of clips (``training.schedules``); a value that is given stands.
+    """
 
     k: Count  # clusters
     heads: Count = 16  # trained side by side; the one with the smallest loss in the last epoch gives the clusters
-    # Per clip, by cosine similarity; one of them is drawn in each epoch. At most n - 1 (`neighbours_`). They should be
-    # fewer than the clips of a cluster: n / (2 k) is a good number
-    neighbours: Count = 50
+    # Per clip, by cosine similarity; one of them is drawn in each epoch. null: 50 or, if it is less, n / (2 k), as they
+    # should be fewer than the clips of a cluster. At most n - 1 (`neighbours_`)
+    neighbours: Count | None = None
     beta: Annotated[float, Field(gt=0.5, le=1)] = 0.6  # smaller: clusters of more equal size; larger: surer ones
     positive_pmi: bool = False  # replace a negative mutual information of a pair by 0
-    batch: Count = 1024  # pairs per step; at most n (`batch_`). An incomplete last batch is dropped
-    epochs: Count = 100  # passes over the clips
-    lr: Positive = 1e-4  # learning rate after the warm-up, for 256 pairs; it grows with the batch, and so does `min_lr`
+    # Pairs per step; null: 1024 or, if it is less, n / 8 (at least 32). At most n (`batch_`). An incomplete last batch
+    # is dropped
+    batch: Count | None = None
+    epochs: Count | None = None  # passes over the clips; null: 100 or, if it is more, as many as give 1000 steps
+    # Learning rate after the warm-up, for 256 pairs; it grows with `batch` (null: 1024), and so does `min_lr`
+    lr: Positive = 1e-4
     min_lr: NonNegative = 1e-4  # learning rate at the end
     warmup_epochs: Natural = 20  # in which the learning rate rises from 0
     weight_decay: NonNegative = 1e-4  # of all parameters but biases
-    momentum: Probability = 0.996  # of the teacher's moving average
+    # Of the teacher's moving average; null: 0.996 or, if it is less, 1 - 10 / steps (`momentum_`)
+    momentum: Probability | None = None
     hidden: Count = 512  # units of a head's first layer
     bottleneck: Count = 256  # units of its second, before the last
     # Of the embedding: standardise each dimension, or l2, rows of length 1. The official code standardises for the
@@ -258,9 +277,9 @@ class TEMI(ClusterMixin, BaseEstimator):
             ValueError: a wrong parameter, fewer clips than ``k`` or than 2, one that is not finite, or a warm-up longer
                 than all epochs.
         """
-        validate(self)
+        self.check()
         x = self.prepare(X)
-        with seeded(self.random_state, self.device), memory_hint(f"temi.batch = {self.batch}"):
+        with seeded(self.random_state, self.device), memory_hint(f"temi.batch = {self.batch_}"):
             teacher, losses = self._train(x, run)
         self.losses_, self.head_ = losses.cpu().numpy(), int(losses.argmin())
         self.teacher_ = select(teacher, self.head_)
@@ -268,28 +287,47 @@ class TEMI(ClusterMixin, BaseEstimator):
         self.labels_ = self.proba_.argmax(1).astype(np.int32)
         return self
 
+    def check(self) -> None:
+        """Check the parameters, each for itself and the warm-up against the epochs that are given.
+
+        Raises:
+            ValueError: a wrong one.
+        """
+        validate(self)
+        if self.epochs is not None and self.warmup_epochs > self.epochs:
+            raise ValueError(f"warmup_epochs={self.warmup_epochs} should be <= epochs={self.epochs}")
+
     def prepare(self, X: np.ndarray) -> Tensor:
         """Check an embedding (n, d), set what depends on it, and return it scaled, on the device."""
         x = points(X, self.k, self)
         if len(x) < 2:
             raise ValueError(f"n_samples={len(x)}: at least 2 clips are needed")
-        if self.warmup_epochs > self.epochs:
-            raise ValueError(f"warmup_epochs={self.warmup_epochs} should be <= epochs={self.epochs}")
+        self._size(len(x))
+        if self.warmup_epochs > self.epochs_:
+            raise ValueError(f"warmup_epochs={self.warmup_epochs} should be <= epochs={self.epochs_}")
         x = self._tensor(x)
-        self.batch_, self.neighbours_ = min(self.batch, len(x)), min(self.neighbours, len(x) - 1)
         self.standardise_ = Standardise(x.shape[1]).to(self.device)
         if self.scale == "standardise":
             self.standardise_.fit(x)
         return self._scaled(x)
 
+    def _size(self, n: int) -> None:
+        """Set what depends on the number of clips."""
+        self.batch_ = min(self.batch or batch_size(n, BATCH), n)
+        self.epochs_ = self.epochs or passes(n, self.batch_, EPOCHS)
+        steps = self.epochs_ * (n // self.batch_)
+        self.momentum_ = ema_momentum(steps, MOMENTUM) if self.momentum is None else self.momentum
+        self.neighbours_ = min(self.neighbours or max(min(NEIGHBOURS, n // (2 * self.k)), 1), n - 1)
+
     def _train(self, x: Tensor, run: Run | None) -> tuple[TEMIHeads, Tensor]:
         """Return the teacher and the mean losses (h,) of the last epoch."""
         training = Distillation(self, x)
         steps = len(x) // self.batch_
-        lr, min_lr = (rate * self.batch_ / LR_BATCH for rate in (self.lr, self.min_lr))
-        rates = warmup_cosine(lr, min_lr, self.epochs * steps, self.warmup_epochs * steps)
+        # Not by `batch_`: AdamW's steps do not become larger where a batch is smaller because clips are few.
+        lr, min_lr = (rate * (self.batch or BATCH) / LR_BATCH for rate in (self.lr, self.min_lr))
+        rates = warmup_cosine(lr, min_lr, self.epochs_ * steps, self.warmup_epochs * steps)
         mean = torch.zeros(self.heads, device=x.device)
-        for epoch in epochs(self.epochs, training.state | {"losses": {"mean": mean}}, run):
+        for epoch in epochs(self.epochs_, training.state | {"losses": {"mean": mean}}, run):
             training.student.train_last(epoch.number > 0)
             total = torch.zeros_like(mean)
             for step, clips in enumerate(batches(len(x), self.batch_), epoch.number * steps):

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from audioclust.networks.audiontt import AudioNTT2020, AudioNTT2022, conv_block
+from audioclust.networks.efficientnet import EfficientNetB0
 
-Name = Literal["audiontt", "audiontt2022", "resnet18", "grid"]
+Name = Literal["audiontt", "audiontt2022", "resnet18", "efficientnet_b0", "grid"]
 STEPS = 4  # parts of a clip that "grid" does not average over
 
 
@@ -53,9 +54,9 @@ def build(name: Name, d: int, f: int, channels: int = 64) -> nn.Module:
     """Return a network with random weights and the attribute ``d``.
 
     Args:
-        name: "audiontt" and "audiontt2022" are BYOL-A's two networks, "resnet18" the images' usual one, "grid" one
-            that keeps the order of time.
-        d: dimensions of a vector; ResNet-18 always has 512.
+        name: "audiontt" and "audiontt2022" are BYOL-A's two networks, "resnet18" the images' usual one,
+            "efficientnet_b0" DECAR's, "grid" one that keeps the order of time.
+        d: dimensions of a vector; ResNet-18 always has 512, EfficientNet-B0 1280.
         f: bands of the log-mels.
         channels: of BYOL-A's convolutions; 64 in the paper.
 
@@ -65,6 +66,8 @@ def build(name: Name, d: int, f: int, channels: int = 64) -> nn.Module:
     """
     if name == "resnet18":
         return ResNet18()
+    if name == "efficientnet_b0":
+        return EfficientNetB0()
     halvings = 2 if name == "audiontt2022" else 3
     if f % 2**halvings:
         raise ValueError(f"log-mels of {f} bands (logmel.n_mels): {name} needs a multiple of {2**halvings}")

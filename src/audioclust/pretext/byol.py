@@ -4,11 +4,22 @@ An online network predicts the output of a target network, its moving average, f
 no negatives. Views are BYOL-A's: log-mixup-exp, random resize crop and, since version 2, a random linear fader,
 standardised over both views of the batch. As in the official code the target network stays in training mode, its
 momentum is constant and its batch statistics are its own.
+
+What differs from the official code (nttcslab/byol-a):
+
+- Views are cut each by itself; in the paper they are changes of one segment (``segments="one"``).
+- Log-mels are standardised by mean and deviation of all clips, as in version 2; version 1 keeps running ones.
+- ``mixup`` mixes with a clip of the same batch, not with one of the last 2,048.
+- A clip shorter than a view is repeated, not padded with zeros.
+- The target follows after each step, as in the paper; there it is one step late.
+- An incomplete last batch is dropped; there it is used.
+- On few clips the batch is smaller and epochs are more: see ``BYOL``.
 """
 
+from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, Any
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -23,22 +34,35 @@ from audioclust.parameters import Count, Natural, Positive, Unit, validate
 from audioclust.pretext._encoder import Encoder, optimise
 from audioclust.training.loop import Run, batches, epochs
 from audioclust.training.monitors import monitors
+from audioclust.training.schedules import batch_size, ema_momentum, passes
 from audioclust.views.augment import Augment, Op
+from audioclust.views.clips import Clips
+
+BATCH, EPOCHS, MOMENTUM = 256, 100, 0.99  # published
+CUT = ("crop", "stretch")  # the ops that choose a segment; all others change it
 
 
 @dataclass(repr=False, eq=False)
 class BYOL(Encoder):
-    """Train a backbone without negatives, with Adam and a constant learning rate."""
+    """Train a backbone without negatives, with Adam and a constant learning rate.
+
+    Of few clips, and only where they are null, ``batch``, ``epochs`` and ``momentum`` are sized by the number of clips
+    (``training.schedules``); a value that is given stands.
+    """
 
     ops: tuple[Op, ...] = ("crop", "mixup", "resize_crop", "fader")  # of both views
+    # one: both views are changes of one segment of the clip, as in the paper; two: each is cut by itself
+    segments: Literal["one", "two"] = "two"
     backbone: Name = "audiontt"  # with d and channels, see networks.backbones.build
     d: Annotated[int, Field(ge=8)] = 2048  # dimensions of the embedding
     channels: Count = 64  # of the convolutions
     projection: Annotated[int, Field(ge=2)] = 256  # dimensions in which views are compared
     hidden: Annotated[int, Field(ge=2)] = 4096  # units of the hidden layer of projector and predictor
-    momentum: Unit = 0.99  # of the target network's moving average
-    epochs: Count = 100  # passes over the clips
-    batch: Annotated[int, Field(ge=2)] = 256  # clips per step
+    # Of the target network's moving average; null: 0.99 or, if it is less, 1 - 10 / steps
+    momentum: Unit | None = None
+    epochs: Count | None = None  # passes over the clips; null: 100 or, if it is more, as many as give 1000 steps
+    # Clips per step; null: 256 or, if it is less, n / 8 (at least 32). At most n
+    batch: Annotated[int, Field(ge=2)] | None = None
     lr: Positive = 3e-4  # learning rate
     views: Natural = 0  # weak views whose mean is a clip's embedding; 0: the original view
     _: KW_ONLY
@@ -47,7 +71,7 @@ class BYOL(Encoder):
     random_state: int = 0  # seeds everything
 
     def fit(self, X: Any, y: Any = None, *, frames: np.ndarray | None = None, run: Run | None = None) -> "BYOL":
-        """Set ``backbone_``, the online network's, see ``Encoder``.
+        """Set ``backbone_``, the online network's, see ``Encoder``; also ``batch_``, ``epochs_`` and ``momentum_``.
 
         Args:
             X: log-mels (n, mels, t) in nats, or ``Clips``.
@@ -60,29 +84,65 @@ class BYOL(Encoder):
             RuntimeError: the loss is not finite.
         """
         validate(self)
-        with seeded(self.random_state, self.device), memory_hint(f"byol.batch = {self.batch}"):
+        with seeded(self.random_state, self.device):
             clips = self._start(X, frames)
-            projector = mlp([self.backbone_.d, self.hidden, self.projection], norm=True).to(self.device)
-            online = torch.nn.Sequential(self.backbone_, projector)
-            predictor = mlp([self.projection, self.hidden, self.projection], norm=True).to(self.device)
-            target = deepcopy(online).requires_grad_(False)
-            optimiser = torch.optim.Adam([*online.parameters(), *predictor.parameters()], self.lr, fused=True)
-            state = {"online": online, "predictor": predictor, "target": target, "optimiser": optimiser}
-            for part in (online, predictor, target):
-                part.train()
-            for epoch in epochs(self.epochs, state, run):
-                for rows in batches(clips.n, self.batch):
-                    views = standardised(torch.cat(self._views(clips, rows, self.ops)))
-                    with autocast(self.device):
-                        h1, h2 = (self.backbone_(view) for view in views.chunk(2))
-                        z1, z2 = projector(h1), projector(h2)
-                        loss = byol_loss(predictor(z1), predictor(z2), *targets(target, views))
-                    optimise(loss, optimiser, self.lr)
-                    ema.update(target, online, self.momentum)
-                    epoch.add(loss=loss)
-                epoch.add(**monitors(z1, z2, h1))
+            self._size(clips.n)
+            with memory_hint(f"byol.batch = {self.batch_}"):
+                self._train(clips, run)
         self.backbone_.eval()
         return self
+
+    def _size(self, n: int) -> None:
+        """Set what depends on the number of clips."""
+        self.batch_ = min(self.batch or batch_size(n, BATCH), n)
+        self.epochs_ = self.epochs or passes(n, self.batch_, EPOCHS)
+        steps = self.epochs_ * (n // self.batch_)
+        self.momentum_ = ema_momentum(steps, MOMENTUM) if self.momentum is None else self.momentum
+
+    def _train(self, clips: Clips, run: Run | None) -> None:
+        projector = mlp([self.backbone_.d, self.hidden, self.projection], norm=True).to(self.device)
+        online = torch.nn.Sequential(self.backbone_, projector)
+        predictor = mlp([self.projection, self.hidden, self.projection], norm=True).to(self.device)
+        target = deepcopy(online).requires_grad_(False)
+        optimiser = torch.optim.Adam([*online.parameters(), *predictor.parameters()], self.lr, fused=True)
+        state = {"online": online, "predictor": predictor, "target": target, "optimiser": optimiser}
+        for part in (online, predictor, target):
+            part.train()
+        for epoch in epochs(self.epochs_, state, run):
+            for rows in batches(clips.n, self.batch_):
+                views = standardised(torch.cat(self._views(clips, rows, self.ops)))
+                with autocast(self.device):
+                    h1, h2 = (self.backbone_(view) for view in views.chunk(2))
+                    z1, z2 = projector(h1), projector(h2)
+                    loss = byol_loss(predictor(z1), predictor(z2), *targets(target, views))
+                optimise(loss, optimiser, self.lr)
+                ema.update(target, online, self.momentum_)
+                epoch.add(loss=loss)
+            epoch.add(**monitors(z1, z2, h1))
+
+    def _views(self, clips: Clips, rows: torch.Tensor, ops: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.segments == "two":
+            return super()._views(clips, rows, ops)
+        return views_of_one_segment(self.augment_, *clips[rows], ops)
+
+
+def views_of_one_segment(
+    augment: Augment, x: torch.Tensor, frames: torch.Tensor, ops: Sequence[str]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return two views (b, 1, f, width) that are cut at the same frames and then changed each by itself.
+
+    Args:
+        augment: makes the views.
+        x: (b, f, t) standardised log-mels.
+        frames: (b,) frames of each that hold signal.
+        ops: of both views; ``crop`` and ``stretch`` choose the segment.
+    """
+    # What a cut does is done once; the mean is subtracted last, as in a view that is cut by itself.
+    cut = replace(augment, centre="none")(x, frames, [op for op in ops if op in CUT])[:, 0]
+    change = replace(augment, length="crop", trim=0.0, pool=(1, 1), dynamics=0.0)
+    whole = torch.full_like(frames, augment.width)
+    changes = [op for op in ops if op not in CUT]
+    return change(cut, whole, changes), change(cut, whole, changes)
 
 
 @torch.no_grad()

@@ -3,6 +3,13 @@
 A query network learns to find the key of the other view of its clip among the keys of earlier batches; keys are made by
 a moving average of it. Official: facebookresearch/moco. Published batches are shuffled over GPUs, so that batch
 statistics do not give a pair away; on one device the keys go through their network in shuffled parts instead.
+
+What else differs from the official code:
+
+- Views are log-mels', not images'; the backbone is BYOL-A's, not ResNet-50.
+- The learning rate falls with each step, not with each epoch.
+- The queue is at most half of the clips, so that a key's own clip is seldom among its negatives.
+- On few clips the batch is smaller, epochs are more and the key network is faster: see ``MoCo``.
 """
 
 from copy import deepcopy
@@ -23,15 +30,21 @@ from audioclust.pretext._contrastive import info_nce
 from audioclust.pretext._encoder import Encoder, optimise
 from audioclust.training.loop import Run, batches, epochs
 from audioclust.training.monitors import monitors
-from audioclust.training.schedules import cosine
+from audioclust.training.schedules import batch_size, cosine, ema_momentum, passes
 from audioclust.views.augment import Augment, Op
+from audioclust.views.clips import Clips
 
 PARTS = 2  # of a batch of keys, each with batch statistics of its own; one clip alone has none
+BATCH, EPOCHS, MOMENTUM = 256, 200, 0.999  # published
 
 
 @dataclass(repr=False, eq=False)
 class MoCo(Encoder):
-    """Train a backbone by InfoNCE against a queue, with SGD, momentum 0.9 and a cosine schedule."""
+    """Train a backbone by InfoNCE against a queue, with SGD, momentum 0.9 and a cosine schedule.
+
+    Of few clips, and only where they are null, ``batch``, ``epochs`` and ``momentum`` are sized by the number of clips
+    (``training.schedules``); a value that is given stands.
+    """
 
     ops: tuple[Op, ...] | None = None  # of both views; None: the strong ones of `augment`
     backbone: Name = "audiontt"  # with d and channels, see networks.backbones.build
@@ -40,9 +53,11 @@ class MoCo(Encoder):
     projection: Annotated[int, Field(ge=2)] = 128  # dimensions in which views are compared
     temperature: Positive = 0.2  # of InfoNCE
     queue: Count = 65536  # keys kept, in whole batches; at most half of the clips, at least one batch
-    momentum: Unit = 0.999  # of the key network's moving average
-    epochs: Count = 200  # passes over the clips
-    batch: Annotated[int, Field(ge=4)] = 256  # clips per step
+    # Of the key network's moving average; null: 0.999 or, if it is less, 1 - 10 / steps
+    momentum: Unit | None = None
+    epochs: Count | None = None  # passes over the clips; null: 200 or, if it is more, as many as give 1000 steps
+    # Clips per step; null: 256 or, if it is less, n / 8 (at least 32). At most n
+    batch: Annotated[int, Field(ge=4)] | None = None
     lr: Positive = 0.03  # learning rate at its maximum
     weight_decay: NonNegative = 1e-4  # of SGD
     views: Natural = 0  # weak views whose mean is a clip's embedding; 0: the original view
@@ -52,7 +67,7 @@ class MoCo(Encoder):
     random_state: int = 0  # seeds everything
 
     def fit(self, X: Any, y: Any = None, *, frames: np.ndarray | None = None, run: Run | None = None) -> "MoCo":
-        """Set ``backbone_``, the query network's, see ``Encoder``.
+        """Set ``backbone_``, the query network's, see ``Encoder``; also ``batch_``, ``epochs_`` and ``momentum_``.
 
         Args:
             X: log-mels (n, mels, t) in nats, or ``Clips``.
@@ -65,36 +80,47 @@ class MoCo(Encoder):
             RuntimeError: the loss is not finite.
         """
         validate(self)
-        with seeded(self.random_state, self.device), memory_hint(f"moco.batch = {self.batch}"):
+        with seeded(self.random_state, self.device):
             clips = self._start(X, frames)
-            d = self.backbone_.d
-            head = mlp([d, d, self.projection]).to(self.device)
-            query = torch.nn.Sequential(self.backbone_, head)
-            key = deepcopy(query).requires_grad_(False)
-            optimiser = torch.optim.SGD(query.parameters(), self.lr, momentum=0.9, weight_decay=self.weight_decay)
-            batch = min(self.batch, clips.n)
-            size = max(batch, min(self.queue, clips.n // 2) // batch * batch)
-            keys = {"queue": F.normalize(torch.randn(size, self.projection, device=self.device), dim=1)}
-            steps = clips.n // batch
-            rates = cosine(self.lr, 0.0, self.epochs * steps)
-            ops = self.augment_.strong if self.ops is None else self.ops
-            query.train()
-            key.train()
-            for epoch in epochs(self.epochs, {"query": query, "key": key, "optimiser": optimiser, "keys": keys}, run):
-                for step, rows in enumerate(batches(clips.n, batch)):
-                    one, two = self._views(clips, rows, ops)
-                    ema.update(key, query, self.momentum)
-                    with autocast(self.device):
-                        k = F.normalize(shuffled_parts(key, two).float(), dim=1)
-                        h = self.backbone_(one)
-                        q = F.normalize(head(h).float(), dim=1)
-                    loss = info_nce(q, k, keys["queue"], self.temperature)
-                    optimise(loss, optimiser, rates[epoch.number * steps + step])
-                    keys["queue"] = enqueue(keys["queue"], k)
-                    epoch.add(loss=loss)
-                epoch.add(**monitors(q, k, h))
+            self._size(clips.n)
+            with memory_hint(f"moco.batch = {self.batch_}"):
+                self._train(clips, run)
         self.backbone_.eval()
         return self
+
+    def _size(self, n: int) -> None:
+        """Set what depends on the number of clips."""
+        self.batch_ = min(self.batch or batch_size(n, BATCH), n)
+        self.epochs_ = self.epochs or passes(n, self.batch_, EPOCHS)
+        steps = self.epochs_ * (n // self.batch_)
+        self.momentum_ = ema_momentum(steps, MOMENTUM) if self.momentum is None else self.momentum
+
+    def _train(self, clips: Clips, run: Run | None) -> None:
+        batch, d = self.batch_, self.backbone_.d
+        head = mlp([d, d, self.projection]).to(self.device)
+        query = torch.nn.Sequential(self.backbone_, head)
+        key = deepcopy(query).requires_grad_(False)
+        optimiser = torch.optim.SGD(query.parameters(), self.lr, momentum=0.9, weight_decay=self.weight_decay)
+        size = max(batch, min(self.queue, clips.n // 2) // batch * batch)
+        keys = {"queue": F.normalize(torch.randn(size, self.projection, device=self.device), dim=1)}
+        steps = clips.n // batch
+        rates = cosine(self.lr, 0.0, self.epochs_ * steps)
+        ops = self.augment_.strong if self.ops is None else self.ops
+        query.train()
+        key.train()
+        for epoch in epochs(self.epochs_, {"query": query, "key": key, "optimiser": optimiser, "keys": keys}, run):
+            for step, rows in enumerate(batches(clips.n, batch)):
+                one, two = self._views(clips, rows, ops)
+                ema.update(key, query, self.momentum_)
+                with autocast(self.device):
+                    k = F.normalize(shuffled_parts(key, two).float(), dim=1)
+                    h = self.backbone_(one)
+                    q = F.normalize(head(h).float(), dim=1)
+                loss = info_nce(q, k, keys["queue"], self.temperature)
+                optimise(loss, optimiser, rates[epoch.number * steps + step])
+                keys["queue"] = enqueue(keys["queue"], k)
+                epoch.add(loss=loss)
+            epoch.add(**monitors(q, k, h))
 
 
 def enqueue(queue: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:

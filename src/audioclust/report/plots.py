@@ -34,6 +34,8 @@ DPI = 120  # with 8.4 inches about the width of a README
 STYLE = {"font.size": 9, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
          "text.parse_math": False}  # fmt: skip
 SHADES = matplotlib.colormaps["magma"].resampled(32)  # of a log-mel: half the bytes of all 256
+# Rows travel in a script inside of DVC's page, which escapes nothing: a label with "</script>" would end it.
+IN_SCRIPT = str.maketrans("<", "\N{FULLWIDTH LESS-THAN SIGN}")
 COLUMNS = 40  # of a confusion matrix or of sizes; smaller clusters are added up
 
 
@@ -52,6 +54,8 @@ def _ordered(values: np.ndarray) -> list[str]:
 
 
 def _short(name: str, most: int = 24) -> str:
+    """Return a name on one line, cut to ``most`` characters."""
+    name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
@@ -95,7 +99,8 @@ def _scatter(axes: Axes, xy: np.ndarray, values: np.ndarray, looks: Mapping[str,
 
 
 def _handles(looks: Mapping[str, tuple[str, str]]) -> list[Line2D]:
-    texts = {name: GREY[name][0] if name in GREY else _short(name) for name in looks}
+    # A legend leaves out what begins with an underscore.
+    texts = {name: GREY[name][0] if name in GREY else re.sub("^_", " _", _short(name)) for name in looks}
     last = sorted(looks, key=lambda name: name in GREY)
     return [
         Line2D([], [], color=looks[name][0], marker=looks[name][1], linestyle="", markersize=7, label=texts[name])
@@ -196,7 +201,8 @@ def confusion_rows(labels: np.ndarray, clusters: np.ndarray) -> pd.DataFrame:
     """Return ``actual`` and ``predicted`` class of every labelled clip, for DVC's confusion template.
 
     ``predicted`` is the class that the Hungarian match gives the clip's cluster; "cluster 7" or "noise" without one.
-    Where no clip has a label, ``actual`` is "no label" and ``predicted`` the cluster: their sizes.
+    Where no clip has a label, ``actual`` is "no label" and ``predicted`` the cluster: their sizes. A "<" in a label is
+    written as a wide one (``IN_SCRIPT``).
     """
     labels, clusters = np.asarray(labels), np.asarray(clusters)
     known = labels != ""
@@ -205,7 +211,8 @@ def confusion_rows(labels: np.ndarray, clusters: np.ndarray) -> pd.DataFrame:
     table, matched = confusion_table(labels[known], clusters[known])
     names = {c: matched.get(c, c if c == "noise" else f"cluster {c}") for c in table.columns}
     texts = pd.Series(clusters[known]).astype(str).replace("-1", "noise")
-    return pd.DataFrame({"actual": labels[known], "predicted": texts.map(names)})
+    rows = pd.DataFrame({"actual": labels[known], "predicted": texts.map(names)})
+    return rows.map(lambda text: text.translate(IN_SCRIPT))
 
 
 def _cluster(cluster: int) -> str:

@@ -5,7 +5,8 @@ headline score.
 """
 
 import json
-from collections.abc import Hashable, Sequence
+import re
+from collections.abc import Collection, Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -136,13 +137,19 @@ def best(table: pd.DataFrame) -> dict[str, Any]:
     Raises:
         ValueError: no cell has a score.
     """
-    scores = table[f"{headline(table)}_mean"].where(eligible(table))
-    if scores.isna().all():
+    first = _first(table)
+    if first is None:
         raise ValueError(
             "no cell of the table has a score: each was skipped or found fewer than two clusters; "
             "see the column `reason` of the table, and `k`, `eps` and `bandwidth` in params.yaml"
         )
-    return table.loc[scores.idxmax()].to_dict()
+    return table.iloc[first].to_dict()
+
+
+def _first(table: pd.DataFrame) -> int | None:
+    """Return the position of the best cell's row; None where no cell has a score."""
+    scores = table[f"{headline(table)}_mean"].where(eligible(table))
+    return None if scores.isna().all() else scores.reset_index(drop=True).idxmax()
 
 
 def leaders(table: pd.DataFrame, methods: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
@@ -211,7 +218,7 @@ def _brief(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
 
 
 def markdown(table: pd.DataFrame, runs: pd.DataFrame | None = None) -> str:
-    """Return the table as Markdown, mean ± standard deviation over seeds.
+    """Return the table as Markdown, mean ± standard deviation over seeds; the best cell and its score are bold.
 
     With ``runs`` (encoder, reducer, clusterer, ``seconds``, ``peak_mb``; one row per run) also the mean seconds of a
     run and the largest peak memory. A cell that did not run shows its reason.
@@ -225,13 +232,22 @@ def markdown(table: pd.DataFrame, runs: pd.DataFrame | None = None) -> str:
         cells += [_figure(row["clusters"], "g"), *(_figure(row[name], ".3f") for name in SIZES[1:]), _remark(row)]
         cells += list(paid.get(tuple(cells[:3]), ("", ""))) if paid else []
         lines.append(cells)
-    return _grid(head, lines, right=range(3, 3 + len(scores) + len(SIZES)))
+    first = _first(table)
+    bold = [] if first is None else [(first, column) for column in (0, 1, 2, 3 + scores.index(headline(table)))]
+    return _grid(head, lines, range(3, 3 + len(scores) + len(SIZES)), bold)
 
 
-def _grid(head: list[str], lines: list[list[str]], right: range) -> str:
+def _grid(head: list[str], lines: list[list[str]], right: range, bold: Collection[tuple[int, int]] = ()) -> str:
     rule = ["--:" if i in right or name in ("s", "MB") else "---" for i, name in enumerate(head)]
-    escaped = [[str(cell).replace("|", "\\|") for cell in line] for line in [head, rule, *lines]]
-    return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
+    rows = [[_escaped(cell) for cell in line] for line in lines]
+    for row, column in bold:
+        rows[row][column] = f"**{rows[row][column]}**"
+    return "".join(f"| {' | '.join(line)} |\n" for line in [head, rule, *rows])
+
+
+def _escaped(text: str) -> str:
+    """Return a text as one cell of Markdown shows it: on one line, no code, no HTML."""
+    return re.sub(r"[\\|`<]", r"\\\g<0>", " ".join(str(text).split()))
 
 
 def _figure(value: float, form: str) -> str:

@@ -1,1 +1,1 @@
-"""The files that stages hand to each other: labels, spaces, archives, costs."""
+"""The files that stages hand to each other: labels, spaces, archives, costs; work that waits."""

@@ -4,12 +4,13 @@ What ``numpy.savez`` writes differs by a byte between releases of Python, and co
 """
 
 import io
-import os
 import zipfile
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+
+from audioclust.results import files
 
 
 def packed(**arrays: np.ndarray) -> bytes:
@@ -21,11 +22,8 @@ def packed(**arrays: np.ndarray) -> bytes:
 
 def save(path: Path, **arrays: np.ndarray) -> None:
     """Write what ``packed`` returns, atomically and without holding all of it in memory."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as stream:
+    with files.whole(path) as stream:
         _write(stream, arrays)
-    os.replace(part, path)
 
 
 def _write(stream: BinaryIO, arrays: dict[str, np.ndarray]) -> None:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from audioclust.results import files
+
 
 @contextmanager
 def measured(**names: Any) -> Iterator[dict[str, Any]]:
@@ -28,8 +30,7 @@ def measured(**names: Any) -> Iterator[dict[str, Any]]:
 
 def write(folder: Path, stage: str, costs: list[dict[str, Any]]) -> None:
     """Write the costs of one stage to ``folder/<stage>.json``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{stage}.json").write_text(json.dumps(costs, indent=1) + "\n", encoding="utf-8")
+    files.write_text(folder / f"{stage}.json", json.dumps(costs, indent=1) + "\n")
 
 
 def read(folder: Path, prefix: str = "") -> list[dict[str, Any]]:

@@ -7,12 +7,13 @@ import hashlib
 import io
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from audioclust.results import archive, sealed
+from audioclust.results import archive, files, sealed
 
 KEPT = 4e9  # bytes kept; those not used for longest go first
 
@@ -51,7 +52,8 @@ class Pieces:
             return None
         if data is None:
             return None
-        os.utime(path)
+        with suppress(FileNotFoundError):  # another run may have pruned it meanwhile
+            os.utime(path)
         with np.load(io.BytesIO(data)) as kept:
             return dict(kept)
 
@@ -61,13 +63,22 @@ class Pieces:
         sealed.write(self._path(key), archive.packed(**arrays))
 
     def prune(self, most: float = KEPT) -> None:
-        """Delete the pieces that were not used for longest until at most ``most`` bytes are left."""
-        files = {path: path.stat() for path in self.folder.glob("*/*")}
-        left = sum(stat.st_size for stat in files.values())
-        for path in sorted(files, key=lambda path: files[path].st_mtime_ns):
+        """Delete the pieces that were not used for longest until at most ``most`` bytes are left.
+
+        What killed runs left half written goes first; what others write now stays.
+        """
+        found = {}
+        for path in self.folder.glob("*/*"):
+            if path.suffix != files.PART:
+                with suppress(FileNotFoundError):  # another run may prune too
+                    found[path] = path.stat()
+            elif files.abandoned(path):
+                path.unlink(missing_ok=True)
+        left = sum(stat.st_size for stat in found.values())
+        for path in sorted(found, key=lambda path: found[path].st_mtime_ns):
             if left <= most:
                 return
-            left -= files[path].st_size
+            left -= found[path].st_size
             path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:

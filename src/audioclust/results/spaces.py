@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from audioclust.results import archive
+from audioclust.results import archive, files
 
 
 class Space(NamedTuple):
@@ -19,8 +19,7 @@ class Space(NamedTuple):
 
 def save(folder: Path, reducer: str, space: Space) -> None:
     """Write ``<reducer>.npy`` and ``<reducer>_neighbours.npz`` into ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / f"{reducer}.npy", space.x)
+    files.write_array(folder / f"{reducer}.npy", space.x)
     archive.save(folder / f"{reducer}_neighbours.npz", distances=space.distances, indices=space.indices)
 
 

@@ -4,7 +4,6 @@ On the CPU, shards of a fixed number of clips go to worker processes of one thre
 on the number of cores; on a GPU one process feeds the device.
 """
 
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import Field
 
 from audioclust import parallel, registry
 from audioclust.parameters import Count, Natural
+from audioclust.results import files
 from audioclust.threads import one_thread
 
 SHARD = 64  # clips per task; fixed, because the make-up of a batch decides the last bit of a float sum
@@ -60,19 +60,15 @@ class Embed:
         path = source[first.input]
         signal = _signal(first, path, durations)
         n = len(signal)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = out.with_suffix(".part.npy")
         starts = range(0, n, SHARD)
         tasks = [(job, path, s, min(s + SHARD, n), rate, signal[s : s + SHARD], self.batch) for s in starts]
         shards = parallel.run(_shard, tasks, workers=self.workers if where == "cpu" else 1, name=encoder)
-        result = None
-        for start, rows in zip(starts, shards, strict=True):
-            _check(rows, start)
-            if result is None:  # an encoder of statistics has as many dimensions as the log-mels have bands
-                result = np.lib.format.open_memmap(part, "w+", np.float32, (n, rows.shape[1]))
-            result[start : start + len(rows)] = rows
-        result.flush()
-        os.replace(part, out)
+        with files.whole(out) as stream:
+            for start, rows in zip(starts, shards, strict=True):
+                _check(rows, start)
+                if start == 0:  # an encoder of statistics has as many dimensions as the log-mels have bands
+                    files.write_header(stream, np.float32, (n, rows.shape[1]))
+                stream.write(rows)
 
 
 @lru_cache(maxsize=1)

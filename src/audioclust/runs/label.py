@@ -51,17 +51,21 @@ def resolve(wanted: Mapping[str, int | str], classes: int, clips: int) -> dict[s
         clips: how many there are.
 
     Raises:
-        ValueError: one line per mistake: "auto" where there are no classes, or more clusters than clips.
+        ValueError: a line on "auto" where there are no classes, and one per section with more clusters than clips.
     """
     found = {section: classes if k == "auto" else k for section, k in wanted.items()}
-    mistakes = [
-        f"{section}.k = auto: means the number of classes, and this data set has no labels; set a number, e.g. "
-        f"`dvc exp run -S {section}.k=8`"
+    unknown = [f"{section}.k" for section, k in found.items() if not k]
+    mistakes = []
+    if unknown:
+        mistakes.append(
+            f"{', '.join(unknown)} = auto: means the number of classes, and this data set has no labels; set a number "
+            "for all, e.g. `dvc exp run -S k=8`"
+        )
+    mistakes += [
+        f"{section}.k = {k}: more clusters than the {clips} clips; lower it, or k where the section has auto"
         for section, k in found.items()
-        if not k
+        if k > clips
     ]
-    large = {section: k for section, k in found.items() if k > clips}
-    mistakes += [f"{section}.k = {k}: more clusters than the {clips} clips; lower it" for section, k in large.items()]
     if mistakes:
         raise ValueError("\n".join(mistakes))
     return found

@@ -1,7 +1,6 @@
 """Clips to log-mels and their statistics."""
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 
 from audioclust import parallel
 from audioclust.clips.logmel import EPS, FrontEnd, LogMel
+from audioclust.results import files
 from audioclust.threads import one_thread
 
 SHARD = 128  # clips per task; fixed, so that the statistics add up in one order whatever the number of workers
@@ -54,24 +54,22 @@ def compute(
     least = -(-rate // front_end.sample_rate)  # one sample after resampling
     samples = np.clip(np.rint(durations * rate).astype(np.int64), least, audio.shape[1])
     frames = np.minimum(-(-samples * front_end.sample_rate // (rate * front_end.hop)) + 1, t)
-    part = out.with_suffix(".part.npy")
-    result = np.lib.format.open_memmap(part, "w+", np.float16, (len(audio), front_end.n_mels, t))
     shards = [slice(start, start + SHARD) for start in range(0, len(audio), SHARD)]
     tasks = [(audio[s], rate, samples[s], frames[s], t, transform) for s in shards]
     total, squares = 0.0, 0.0
-    for rows, mels in zip(shards, parallel.run(_shard, tasks, workers=workers, name="logmel"), strict=True):
-        result[rows] = mels
-        values = mels * (np.arange(t) < frames[rows, None, None]).astype(np.float64)
-        total += values.sum()
-        squares += (values**2).sum()
-    result.flush()
+    with files.whole(out) as stream:
+        files.write_header(stream, np.float16, (len(audio), front_end.n_mels, t))
+        for rows, mels in zip(shards, parallel.run(_shard, tasks, workers=workers, name="logmel"), strict=True):
+            stream.write(mels)
+            values = mels * (np.arange(t) < frames[rows, None, None]).astype(np.float64)
+            total += values.sum()
+            squares += (values**2).sum()
     count = front_end.n_mels * int(frames.sum())
     mean = float(total / count)
-    os.replace(part, out)
-    np.save(out.with_name("frames.npy"), frames)
+    files.write_array(out.with_name("frames.npy"), frames)
     stats = {"mean": round(mean, 6), "std": round(float(np.sqrt(max(squares / count - mean**2, 0.0))), 6)}
     stats |= front_end.axes() | {"front_end": asdict(front_end) | {"clip_seconds": seconds}}
-    out.with_name("stats.json").write_text(json.dumps(stats, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    files.write_text(out.with_name("stats.json"), json.dumps(stats, indent=1, sort_keys=True) + "\n")
     return stats
 
 

@@ -9,7 +9,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,6 +24,8 @@ from audioclust.clips.audio import Level, clips, open_recording, resampled, to_i
 from audioclust.clips.rejected import Rejected
 from audioclust.datasets._layout import printable
 from audioclust.parameters import NonNegative, Positive, Unit
+from audioclust.results import files, sealed
+from audioclust.results.unfinished import Unfinished
 from audioclust.runs.label import CLIP
 
 SECTION = 600.0  # seconds of one recording that a task decodes, at most
@@ -63,7 +64,8 @@ class Prepare:
                 the folder is counted in ``attrs``: ``other_files`` that are no recordings.
             root: the folder of the recordings.
             out: the folder to write to.
-            scratch: the folder where finished tasks wait for the others; removed at the end.
+            scratch: the folder where finished tasks wait for the others, in a folder per key; it is removed at the end
+                unless other runs need it.
 
         Returns:
             What was used and what was not, in a sentence or two.
@@ -72,26 +74,25 @@ class Prepare:
             ValueError: no recordings, a path twice, a labelling with the name of another column, clips without a
                 sample, no workers, or too many rejected; ``rejected.csv`` is there.
         """
-        self._check()
+        self.check()
         table = _ordered(recordings, root)
-        scratch.mkdir(parents=True, exist_ok=True)
-        found = self._converted(self._sections(table["path"].tolist(), root), root, scratch)
-        rejected = [row for each in found for row in each["rejected"]]
-        rows = [row for each in found for row in each["clips"]]
-        out.mkdir(parents=True, exist_ok=True)
-        _write_csv(pd.DataFrame(rejected, columns=["path", "start", "reason", "detail"]), out / "rejected.csv")
-        info = _counts(found, rows, recordings.attrs.get("other_files", 0))
-        _judge(info, rejected, self.max_rejected)
-        _write_audio(found, len(rows), self._settings()["samples"], out / "audio.npy")
-        columns = [name for name in CLIP if name != "group"]
-        _write_csv(pd.DataFrame(rows, columns=columns).merge(table, on="path", how="left"), out / "clips.csv")
-        np.save(out / "durations.npy", np.array([row["duration"] for row in rows]))
-        _write_json({"sample_rate": self.sample_rate, "samples": self._settings()["samples"]}, out / "format.json")
-        _write_json(info, out / "info.json")
-        shutil.rmtree(scratch)
+        paths = table["path"].tolist()
+        with Unfinished(scratch, _key(self._settings(), paths)) as folder:
+            found = self._converted(self._sections(paths, root), root, folder)
+            rejected = [row for each in found for row in each["rejected"]]
+            rows = [row for each in found for row in each["clips"]]
+            _write_csv(pd.DataFrame(rejected, columns=["path", "start", "reason", "detail"]), out / "rejected.csv")
+            info = _counts(found, rows, recordings.attrs.get("other_files", 0))
+            _judge(info, rejected, self.max_rejected)
+            _write_audio(found, len(rows), self._settings()["samples"], out / "audio.npy")
+            columns = [name for name in CLIP if name != "group"]
+            _write_csv(pd.DataFrame(rows, columns=columns).merge(table, on="path", how="left"), out / "clips.csv")
+            files.write_array(out / "durations.npy", np.array([row["duration"] for row in rows]))
+            _write_json({"sample_rate": self.sample_rate, "samples": self._settings()["samples"]}, out / "format.json")
+            _write_json(info, out / "info.json")
         return _summary(info, found, rejected)
 
-    def _check(self) -> None:
+    def check(self) -> None:
         if round(self.clip_seconds * self.sample_rate) < 1:
             raise ValueError(
                 f"data.clip_seconds = {self.clip_seconds}: a clip must have a sample at {self.sample_rate} Hz; raise it"
@@ -145,12 +146,7 @@ class Prepare:
             sounds += section["seconds"]
         arguments = [(task, root, scratch, self._settings()) for task in tasks]
         shards = parallel.run(_shard, arguments, workers=self.workers, name=name)
-        # The raw file's place is that of the index: a project may be moved before it resumes.
-        return [
-            part | {"raw": shard.with_suffix(".raw")}
-            for shard in shards
-            for part in json.loads(shard.read_text(encoding="utf-8"))["parts"]
-        ]
+        return [part for shard in shards for part in shard]
 
 
 def _ordered(recordings: pd.DataFrame, root: Path) -> pd.DataFrame:
@@ -179,31 +175,31 @@ def _seconds(path: Path) -> float | None:
         return None
 
 
-def _shard(sections: list[dict], root: Path, scratch: Path, settings: dict[str, Any]) -> Path:
-    """Decode some sections into ``scratch``; return the JSON file that tells what the raw file beside it holds."""
-    key = hashlib.blake2b(digest_size=12)
-    for section in sections:
-        key.update(json.dumps([section, _stamp(root / section["path"])], sort_keys=True).encode())
-    key.update(json.dumps(settings, sort_keys=True).encode())
-    index, raw = scratch / f"{key.hexdigest()}.json", scratch / f"{key.hexdigest()}.raw"
-    if _finished(index, raw):
-        return index
-    part = raw.with_suffix(f".{os.getpid()}.part")
-    with part.open("wb") as stream:
-        parts = [_section(section, root, settings, stream) for section in sections]
-    kept = {"parts": parts, "digest": _digest(part)}
-    os.replace(part, raw)
-    part.write_text(json.dumps(kept), encoding="utf-8")
-    os.replace(part, index)
-    return index
+def _key(*inputs: Any) -> str:
+    return hashlib.blake2b(json.dumps(inputs, sort_keys=True).encode(), digest_size=12).hexdigest()
+
+
+def _shard(sections: list[dict], root: Path, scratch: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """Decode some sections into ``scratch``; return what each became and which ``raw`` file holds its samples.
+
+    A sealed JSON file tells what the raw file beside it holds, and its digest.
+    """
+    key = _key([[section, _stamp(root / section["path"])] for section in sections], settings)
+    index, raw = scratch / f"{key}.json", scratch / f"{key}.raw"
+    parts = _kept(index, raw)
+    if parts is None:
+        with files.whole(raw) as stream:
+            parts = [_section(section, root, settings, stream) for section in sections]
+        sealed.write(index, json.dumps({"parts": parts, "digest": _digest(raw)}).encode())
+    return [part | {"raw": raw} for part in parts]
 
 
 def _stamp(path: Path) -> list[int]:
-    """Return what changes when a file is edited: its size and the time of its last change."""
+    """Return what changes when a file is edited or replaced: its size, the time of its last change and its number."""
     if not path.is_file():
         return []
     stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns]
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
 
 
 def _digest(path: Path) -> str:
@@ -211,12 +207,14 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(stream, hashlib.blake2b).hexdigest()
 
 
-def _finished(index: Path, raw: Path) -> bool:
-    """Tell whether a task's files are there and whole; the size alone would not show a page lost in a power cut."""
+def _kept(index: Path, raw: Path) -> list[dict[str, Any]] | None:
+    """Return what is known of a task's sections; None where its files are not there or damaged."""
     try:
-        return json.loads(index.read_text(encoding="utf-8"))["digest"] == _digest(raw)
-    except (FileNotFoundError, ValueError, KeyError):
-        return False
+        data = sealed.read(index)
+        kept = None if data is None else json.loads(bytes(data))
+        return kept["parts"] if kept and kept["digest"] == _digest(raw) else None
+    except (FileNotFoundError, sealed.Damaged):
+        return None
 
 
 def _section(section: dict[str, Any], root: Path, settings: dict[str, Any], stream: Any) -> dict[str, Any]:
@@ -404,20 +402,13 @@ def _clock(seconds: float) -> str:
 
 def _write_audio(found: list[dict[str, Any]], clips: int, samples: int, path: Path) -> None:
     """String the recordings' samples together behind a .npy header: no array, so no memory."""
-    part = path.with_suffix(".part.npy")
-    header = {
-        "descr": np.lib.format.dtype_to_descr(np.dtype(np.int16)),
-        "fortran_order": False,
-        "shape": (clips, samples),
-    }
-    with part.open("wb") as stream:
-        np.lib.format.write_array_header_1_0(stream, header)
+    with files.whole(path) as stream:
+        files.write_header(stream, np.int16, (clips, samples))
         for each in found:
             for piece in each["parts"] if each["clips"] else ():
                 with piece["raw"].open("rb") as raw:
                     raw.seek(piece["offset"])
                     _copy(raw, stream, piece["bytes"])
-    os.replace(part, path)
 
 
 def _copy(source: Any, target: Any, count: int) -> None:
@@ -428,10 +419,8 @@ def _copy(source: Any, target: Any, count: int) -> None:
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
-    part = path.with_suffix(".part.csv")
-    table.to_csv(part, index=False, lineterminator="\n")
-    os.replace(part, path)
+    files.write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def _write_json(content: dict[str, Any], path: Path) -> None:
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    files.write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")

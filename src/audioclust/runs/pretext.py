@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from audioclust import registry
-from audioclust.results import costs
+from audioclust.results import costs, files
 from audioclust.runs.training import EMBEDDING, Train, curve, key
 from audioclust.training.loop import Run
 from audioclust.views.augment import Augment
@@ -37,7 +37,7 @@ def pretext(
     inputs = key(train, name, section, views, clips.digest, code)
     results = train.seeds(_encoder, name, seeds, scratch, inputs, name, section, views, clips, out)
     embeddings, curves, spent = zip(*results, strict=True)
-    np.save(out / EMBEDDING, np.stack(embeddings))
+    files.write_array(out / EMBEDDING, np.stack(embeddings))
     return pd.concat(curves), list(spent)
 
 

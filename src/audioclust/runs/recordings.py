@@ -5,6 +5,7 @@ link to nothing, would not look behind linked folders, and would change while a 
 """
 
 import hashlib
+import io
 import json
 import os
 import stat
@@ -17,6 +18,7 @@ import pandas as pd
 
 from audioclust import cache, registry
 from audioclust.datasets._layout import a_recording, printable
+from audioclust.results import files, sealed
 
 STAMP = ["bytes", "changed", "inode"]  # what changes when a file is edited or replaced
 
@@ -113,14 +115,14 @@ def write(recordings: pd.DataFrame, root: Path, out: Path, known: Path) -> str:
     paths = [os.path.join(root, path) for path in recordings["path"]]
     stamps = pd.DataFrame([_stamp(path) for path in paths], columns=STAMP)
     listed = recordings.assign(path=[printable(path) for path in recordings["path"]])
-    files = listed[["path"]].assign(bytes=stamps["bytes"], digest=_digests(paths, stamps, known))
+    contents = listed[["path"]].assign(bytes=stamps["bytes"], digest=_digests(paths, stamps, known))
     total, others = int(stamps["bytes"].sum()), int(recordings.attrs.get("other_files", 0))
-    info = {"recordings": len(files), "bytes": total, "other_files": others}
+    info = {"recordings": len(contents), "bytes": total, "other_files": others}
     out.mkdir(parents=True, exist_ok=True)
-    for name, table in (("recordings", listed), ("files", files)):
-        _replace(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-    _replace(out / "info.json", json.dumps(info, indent=1, sort_keys=True) + "\n")
-    return f"{len(files)} recordings, {total / 1e6:.1f} MB, in {root}"
+    for name, table in (("recordings", listed), ("files", contents)):
+        files.write_text(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    files.write_text(out / "info.json", json.dumps(info, indent=1, sort_keys=True) + "\n")
+    return f"{len(contents)} recordings, {total / 1e6:.1f} MB, in {root}"
 
 
 def _stamp(path: str) -> tuple[int, int, int]:
@@ -160,21 +162,18 @@ def _digest(path: str) -> str:
 def _read(known: Path) -> dict[tuple[str, int, int, int], str]:
     """Return the digests of files with their stamps; none where the file is not there or not whole."""
     try:
-        table = pd.read_csv(known, dtype={"path": str, "digest": str}, keep_default_na=False)
-        keys = zip(table["path"], *(table[name] for name in STAMP), strict=True)
-        return dict(zip(keys, table["digest"], strict=True))
-    except (FileNotFoundError, KeyError, ValueError):
+        content = sealed.read(known)
+    except sealed.Damaged:
         return {}
+    if content is None:
+        return {}
+    table = pd.read_csv(io.BytesIO(content), dtype={"path": str, "digest": str}, keep_default_na=False)
+    keys = zip(table["path"], *(table[name] for name in STAMP), strict=True)
+    return dict(zip(keys, table["digest"], strict=True))
 
 
 def _keep(digests: dict[tuple[str, int, int, int], str], known: Path) -> None:
     """Write digests, of each file the last."""
     last = {key[0]: (*key, digest) for key, digest in digests.items()}
-    known.parent.mkdir(parents=True, exist_ok=True)
-    _replace(known, pd.DataFrame(last.values(), columns=["path", *STAMP, "digest"]).to_csv(index=False))
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    table = pd.DataFrame(last.values(), columns=["path", *STAMP, "digest"])
+    sealed.write(known, table.to_csv(index=False).encode())

@@ -6,9 +6,7 @@ a killed run resumes where it was.
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from audioclust import parallel
 from audioclust.devices import hold_memory, pick_device
 from audioclust.parameters import Count, NonNegative
+from audioclust.results.unfinished import Unfinished
 from audioclust.training.loop import Run
 
 DIGITS = 5  # of the figures in a curve
@@ -47,11 +46,12 @@ class Train:
             name: of what is trained.
             seeds: one model each.
             scratch: folder for checkpoints, in which each key has a folder of its own: runs side by side, or one with
-                other parameters in between, leave each other's alone; ``finish`` deletes them.
+                other parameters in between, leave each other's alone; ``finish`` deletes them once no other run of the
+                same key needs them.
             key: hash of whatever determines the result, but the seed.
             more: arguments of ``one``.
         """
-        self._kept = scratch / key
+        self._kept = Unfinished(scratch, key)
         # With its first optimiser torch imports modules for two seconds: here, once for all workers.
         torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
         tasks = [(one, self, self._run(name, position, seed, key), seed, more) for position, seed in enumerate(seeds)]
@@ -63,14 +63,12 @@ class Train:
         return 1 if self.where == "cuda" else parallel.side_by_side(seeds)
 
     def _run(self, name: str, position: int, seed: int, key: str) -> Run:
-        folder = self._kept / f"seed-{seed}"
+        folder = self._kept.path / f"seed-{seed}"
         return Run(folder, f"{key}-{seed}", f"{name} seed {seed}", self.checkpoint_seconds, position)
 
     def finish(self) -> None:
         """Delete the checkpoints, once all that came of them is written."""
-        shutil.rmtree(self._kept, ignore_errors=True)
-        with suppress(OSError):  # others may still be there
-            self._kept.parent.rmdir()
+        self._kept.finish()
 
 
 def _trained(one: Callable, train: Train, run: Run, seed: int, more: tuple) -> Any:

@@ -3,6 +3,7 @@
 import io
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ def read(path: Path) -> dict[str, Any] | None:
         data = sealed.read(path)
     except sealed.Damaged:
         aside = path.with_name(f"{path.name}.damaged")
-        os.replace(path, aside)
+        with suppress(FileNotFoundError):  # a run of the same key beside this one may have done so
+            os.replace(path, aside)
         warnings.warn(f"{path} is damaged: it is now {aside.name}, and its phase starts anew", stacklevel=2)
         return None
     if data is None:

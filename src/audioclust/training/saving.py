@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors import torch as safetensors
 from torch import Tensor
 
 from audioclust.parameters import values
+from audioclust.results import files
 from audioclust.views.augment import Augment
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -25,14 +26,14 @@ def save(folder: Path, model: Any, tensors: dict[str, Tensor], weights: str = WE
         more: JSON values, which ``load`` returns.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, folder / weights)
+    with files.whole(folder / weights) as stream:
+        stream.write(safetensors.save({name: value.cpu().contiguous() for name, value in tensors.items()}))
     config = {"parameters": values(model), "more": more}
     if hasattr(model, "augment_"):
         config |= {"augment": values(model.augment_), "logmel": {name: getattr(model, name) for name in LOGMEL}}
     # A parameter may be one of numpy's numbers.
     text = json.dumps(config, indent=1, sort_keys=True, default=lambda value: value.item())
-    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    files.write_text(folder / CONFIG, text + "\n")
 
 
 def load(
@@ -49,4 +50,4 @@ def load(
     if "augment" in config:
         model.augment_ = Augment(**config["augment"])
         vars(model).update(config["logmel"])
-    return model, load_file(folder / weights, device=device), config["more"]
+    return model, safetensors.load_file(folder / weights, device=device), config["more"]

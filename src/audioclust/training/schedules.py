@@ -1,9 +1,37 @@
-"""Schedules: one value per step, of a learning rate or a momentum.
+"""Schedules: one value per step, of a learning rate or a momentum; and how many steps there are.
+
+Published numbers of epochs are meant for 50,000 clips and more: on a few hundred they are hardly any step, and a moving
+average keeps most of its random start. Where a batch, a number of epochs or a momentum is not given, ``batch_size``,
+``passes`` and ``ema_momentum`` size it by steps; from some 26,000 clips on they return the published values.
 
 Lists of Python floats: an optimiser with numpy's could not be kept in a checkpoint.
 """
 
 import numpy as np
+
+STEPS_PER_EPOCH = 8  # at least, where this leaves LEAST_BATCH clips per step
+LEAST_BATCH = 32  # clips: batch statistics, negatives and the sizes of clusters need some
+LEAST_STEPS = 1000  # of a training
+FORGOTTEN = 10  # a moving average keeps at most exp(-FORGOTTEN) of its start
+
+
+def batch_size(n: int, published: int) -> int:
+    """Return the clips per step for ``n`` clips: ``published`` or, if it is less, n / 8 (at least 32)."""
+    return min(published, max(LEAST_BATCH, n // STEPS_PER_EPOCH))
+
+
+def passes(n: int, batch: int, published: int, least: int = LEAST_STEPS) -> int:
+    """Return the passes over ``n`` clips: ``published`` or, if it is more, as many as give ``least`` steps."""
+    steps = max(n // batch, 1)
+    return max(published, -(-least // steps))
+
+
+def ema_momentum(steps: int, published: float) -> float:
+    """Return the momentum of a moving average over ``steps``: ``published`` or, if it is less, 1 - 10 / steps.
+
+    Of the start a share of momentum^steps remains: with 1 - 10 / steps at most e^-10.
+    """
+    return min(published, max(1 - FORGOTTEN / steps, 0.0))
 
 
 def cosine(start: float, end: float, steps: int) -> list[float]:

@@ -252,7 +252,6 @@ class Augment:
             view = torch.where((at >= start) & (at < start + width), mean, view)
         return view
 
-
     def _uniform(self, like: torch.Tensor, count: int, dims: int = 2) -> torch.Tensor:
         """Return ``count`` uniform draws per item: (count, b, 1, ...) with ``dims`` dimensions after the first."""
         return torch.rand((count, len(like)) + (1,) * (dims - 1), device=like.device)

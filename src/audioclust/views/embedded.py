@@ -1,7 +1,8 @@
 """Embeddings of the views of clips, by a frozen encoder or by one that is being trained.
 
-Both have the methods ``original(rows)``, rows (m,) -> (m, d) without gradient, and ``strong(rows)``, rows (h, b) ->
-(h, b, d), so that one training loop serves both. ``at(epoch)`` is called at the start of an epoch.
+Both have the methods ``original(rows)``, rows (m,) -> (m, d) without gradient, and ``strong(rows)``, rows (b,) ->
+(b, d), of ``Frozen`` (h, b) -> (h, b, d) too, so that one training loop serves both. ``at(epoch)`` is called at the
+start of an epoch.
 """
 
 from collections.abc import Callable
@@ -139,11 +140,9 @@ class Trained:
         return embed(self.encoder, self.clips, self.augment.original_view, rows)
 
     def strong(self, rows: Tensor) -> Tensor:
-        """A clip that occurs in several rows is embedded once."""
-        clips, places = rows.unique(return_inverse=True)
+        """(b,) -> (b, d), a view of its own for each row, also where a clip occurs in several."""
         with autocast(self.clips.device):
-            out = self.encoder(self.augment.strong_view(*self.clips[clips.cpu()]))
-        return out.float()[places]
+            return self.encoder(self.augment.strong_view(*self.clips[rows])).float()
 
 
 Views = Frozen | Trained

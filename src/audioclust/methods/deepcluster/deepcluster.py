@@ -1,15 +1,30 @@
-"""DeepCluster (Caron et al., ECCV 2018, arXiv 1807.05520) and DECAR (2021), the same loop for audio.
+"""DeepCluster (Caron et al., ECCV 2018, arXiv 1807.05520) and DECAR (Ghosh et al., 2021), the same loop for audio.
 
 Each epoch clusters the features of all clips by k-means, into more clusters than are wanted, and trains the network to
 classify them. As a cluster's number means nothing in the next epoch, each epoch has a new top layer. Three things
 prevent a collapse into one cluster: k-means, which refills empty clusters, the new top layer, and the sampler, which
-draws every cluster equally often. (In the official code the sampler's positions are those of another ordering.)
+draws every cluster equally often.
+
+What differs from both official codes (facebookresearch/deepcluster, Speech-Lab-IITM/DECAR):
+
+- The sampler's positions are those of the clips; there they are those of another ordering, and clusters are drawn by
+  their size.
+- On few clips there are several passes per top layer, smaller batches, fewer pseudo-labels and fewer whitened
+  dimensions: see ``DeepCluster``.
+- k-means is our own (``points.kmeans``), with greedy k-means++; 20 passes and the repair of empty clusters are faiss's.
+- Features for k-means are those of a whole clip, not of a crop from its middle.
+- An incomplete last batch is dropped; there it is used.
+- The layers between backbone and top layer are initialised for ReLUs (He et al., 2015), not with N(0, 0.01^2). Of
+  DeepCluster they have 512 units, not 4,096, and the backbone is BYOL-A's, not AlexNet.
+- The result is k-means on the features after the last epoch; the official codes cluster nothing at the end, and
+  DECAR's keeps the epoch with the smallest loss, though its pseudo-labels are other ones in each epoch.
+- What DECAR reads and what log-mels cannot give: ``magnitudes``; its masks and its warp: ``specaugment``.
 
 Shapes: n clips, b of a batch, f mels, t frames, d dims, k clusters.
 """
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,20 +35,38 @@ from torch import Tensor, nn
 
 from audioclust.devices import autocast, memory_hint, seeded
 from audioclust.methods._start import Method, initialise
+from audioclust.methods.deepcluster.magnitudes import log_magnitudes
 from audioclust.methods.deepcluster.specaugment import specaugment
 from audioclust.networks import backbones
 from audioclust.parameters import Count, NonNegative, Positive, Probability, validate
 from audioclust.points.checks import by_appearance
 from audioclust.points.kmeans import kmeans
 from audioclust.training.loop import Epoch, Run, batches, epochs
+from audioclust.training.schedules import batch_size, passes
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
-from audioclust.views.embedded import embed_views
+from audioclust.views.embedded import embed, embed_views
 
 CLIPS_PER_CLUSTER = 10  # on average, if `clusters` is not given: with fewer, pseudo-labels would tell clips apart
 CLIPS_PER_DIM = 20  # clips per whitened dimension: with fewer, whitening amplifies noise (docs/LOG.md)
 # Whitened dimensions per cluster of the result: k centres span k - 1, and whitening gives all others equal weight
 DIMS_PER_CLUSTER = 2
+LAYER_STEPS = 20  # of each new top layer: some ten pass before its loss falls (docs/LOG.md)
+
+
+class Defaults(NamedTuple):
+    """What parameters that are null stand for."""
+
+    batch: int
+    clusters: int | None  # None: 10 k
+    pca: int
+    backbone: str
+
+
+DEFAULTS = {
+    "deepcluster": Defaults(256, None, 256, "audiontt"),
+    "decar": Defaults(64, 512, 128, "efficientnet_b0"),
+}
 
 # Features
 
@@ -89,29 +122,35 @@ def top_layer(dim: int, clusters: int) -> nn.Linear:
 class DeepCluster(Method):
     """DeepCluster or DECAR on log-mels, from random weights or initialised from an encoder trained without labels.
 
+    ``DeepCluster(k, frontend="decar")`` is DECAR: its network, its input (``magnitudes``), its views and, where
+    parameters are null, its sizes. With ``start="pretext"`` the network and its input are the encoder's.
+
     The final features of a clip, in ``predict`` too, are those of its original view or, with an encoder whose ``views``
     is not 0, the mean over as many weak views.
     """
 
     k: Count  # clusters of the result, found by k-means on the final features
-    clusters: Count | None = None  # pseudo-labels of the training; null: 10 k, or n / 10 if that is less
+    clusters: Count | None = None  # pseudo-labels of the training; null: 10 k (decar: 512), or n / 10 if that is less
     epochs: Count = 200  # each with new pseudo-labels and a new top layer
-    reassign: Count = 1  # passes over the clips per epoch; small data sets need several to train the top layer
-    batch: Annotated[int, Field(ge=2)] = 256  # clips per step
+    reassign: Count | None = None  # passes over the clips per epoch; null: 1, or as many as give 20 steps
+    # Clips per step; null: 256 (decar: 64), or n / 8 (at least 32) if that is less
+    batch: Annotated[int, Field(ge=2)] | None = None
     lr: Positive = 0.05  # of SGD
     momentum: Probability = 0.9  # of SGD; the top layer has none
     weight_decay: NonNegative = 1e-5  # of SGD
     hidden: Annotated[int, Field(ge=2)] = 512  # units of each of the two layers between backbone and top layer
     dropout: Probability = 0.5  # before each of them
-    # Whitened dimensions; at most n / 20, half of the features' and, for the result, 2 k
-    pca: Annotated[int, Field(ge=2)] = 256
+    # Whitened dimensions; null: 256 (decar: 128); at most n / 20, half of the features' and, for the result, 2 k
+    pca: Annotated[int, Field(ge=2)] | None = None
     n_init: Count = 10  # restarts of the final k-means
-    # The views of the training. deepcluster: those of `augment`; decar: a warp in time and masks
+    # What the network reads, and what null stands for. deepcluster: log-mels, for training views of `augment`; decar:
+    # magnitudes, for training warped in time and masked
     frontend: Literal["deepcluster", "decar"] = "deepcluster"
     views: Literal["weak", "strong"] = "strong"  # which of `augment`
     start: Literal["scratch", "pretext"] = "scratch"  # random weights, or those of an encoder
     # Of start = scratch
-    backbone: backbones.Name = "audiontt"  # with d and channels, see networks.backbones.build
+    # With d and channels, see networks.backbones.build; null: audiontt (decar: efficientnet_b0)
+    backbone: backbones.Name | None = None
     d: Annotated[int, Field(ge=8)] = 512  # dimensions of the backbone's output
     channels: Count = 64  # of the convolutions
     _: KW_ONLY
@@ -133,6 +172,8 @@ class DeepCluster(Method):
     ) -> "DeepCluster":
         """Set ``labels_`` (n,) int32, ``centres_`` (k, d) of the whitened features, and ``network_``.
 
+        Also ``batch_`` and ``reassign_``, what was used.
+
         Args:
             X: log-mels (n, f, t) in nats, or ``Clips``.
             y: ignored.
@@ -152,7 +193,8 @@ class DeepCluster(Method):
             clips = self._pretrained(clips, encoder)
         else:
             self._untrained(clips)
-        with seeded(self.random_state, self.device), memory_hint(f"deepcluster.batch = {self.batch}"):
+        self._size(clips.n)
+        with seeded(self.random_state, self.device), memory_hint(f"deepcluster.batch = {self.batch_}"):
             self.network_ = self._fresh()
             if self.start == "pretext":
                 self.network_[0].load_state_dict(encoder.backbone_.state_dict())
@@ -166,6 +208,15 @@ class DeepCluster(Method):
             self._finish(clips)
         return self
 
+    @property
+    def _defaults(self) -> Defaults:
+        return DEFAULTS[self.frontend]
+
+    def _size(self, n: int) -> None:
+        """Set what depends on the number of clips."""
+        self.batch_ = self.batch or batch_size(n, self._defaults.batch)
+        self.reassign_ = self.reassign or passes(n, self.batch_, 1, LAYER_STEPS)
+
     def _pseudo_labels(self, n: int) -> int:
         """Return the number of pseudo-labels for n clips, which are enough."""
         if n < 2:
@@ -173,7 +224,7 @@ class DeepCluster(Method):
         if n < self.k:
             raise ValueError(f"n_samples={n} should be >= k={self.k}: lower k or give more clips")
         if self.clusters is None:
-            return max(self.k, min(10 * self.k, n // CLIPS_PER_CLUSTER))
+            return max(self.k, min(self._defaults.clusters or 10 * self.k, n // CLIPS_PER_CLUSTER))
         if n < self.clusters:
             raise ValueError(f"n_samples={n} should be >= clusters={self.clusters}: lower it or give more clips")
         return self.clusters
@@ -189,7 +240,7 @@ class DeepCluster(Method):
         self.augment_ = self.augment or Augment()
         self.mean_, self.std_, self.front_end_ = clips.mean, clips.std, clips.front_end
         self.bands_, self.encoder_views_ = self.augment_.bands(clips.f), 0
-        self.architecture_ = [self.backbone, self.d, self.bands_, self.channels]
+        self.architecture_ = [self.backbone or self._defaults.backbone, self.d, self.bands_, self.channels]
 
     def _build(self) -> nn.Sequential:
         """Return a backbone and the two layers on it, up to the last one's ReLU, with random weights."""
@@ -204,25 +255,39 @@ class DeepCluster(Method):
 
     def _features(self, clips: Clips, count: int) -> Tensor:
         """Return the features (n, hidden) of all clips, before the last ReLU; ``count`` as in ``embed_views``."""
-        return embed_views(self.network_, clips, self.augment_, count)
+        if count:
+            return embed_views(self.network_, clips, self.augment_, count)
+        return embed(self.network_, clips, self._original)
+
+    def _original(self, x: Tensor, frames: Tensor) -> Tensor:
+        """Return the unchanged input (b, 1, f, t) of the network."""
+        view = self.augment_.original_view(x, frames)
+        if self.frontend == "decar" and self.start == "scratch":
+            return log_magnitudes(view * self.std_ + self.mean_, frames)
+        return view
 
     def _whitening(self, features: Tensor, most: int) -> tuple[Tensor, Tensor]:
         """Return ``whitening`` of (n, d) in at most ``most`` dimensions."""
         n, d = features.shape
         return whitening(features, max(2, min(most, n // CLIPS_PER_DIM, d // 2)))
 
+    @property
+    def _most(self) -> int:
+        """Whitened dimensions at most."""
+        return self.pca or self._defaults.pca
+
     def _assign(self, clips: Clips, clusters: int) -> Tensor:
         """Return the pseudo-labels (n,) of an epoch, on the CPU."""
         features = self._features(clips, 0)  # the original views alone, as this is done in every epoch
-        return kmeans(preprocess(features, *self._whitening(features, self.pca)), clusters).labels.cpu()
+        return kmeans(preprocess(features, *self._whitening(features, self._most)), clusters).labels.cpu()
 
     def _train(self, clips: Clips, labels: Tensor, optimiser: torch.optim.Optimizer, epoch: Epoch) -> None:
         """Train on a uniform sample of the pseudo-labels."""
         top = top_layer(self.hidden, int(labels.max()) + 1).to(self.device)
         optimisers = optimiser, torch.optim.SGD(top.parameters(), self.lr, weight_decay=self.weight_decay)
-        sample = uniform_sample(labels, self.reassign * len(labels))
+        sample = uniform_sample(labels, self.reassign_ * len(labels))
         self.network_.train()
-        for rows in batches(len(sample), self.batch):
+        for rows in batches(len(sample), self.batch_):
             rows = sample[rows]
             with autocast(self.device):
                 logits = top(F.relu(self.network_(self._view(*clips[rows]))))
@@ -237,14 +302,14 @@ class DeepCluster(Method):
     def _view(self, x: Tensor, frames: Tensor) -> Tensor:
         """Return the views (b, 1, f, width) to train on."""
         if self.frontend == "decar":
-            return specaugment(self.augment_.original_view(x, frames)[:, 0])[:, None]
+            return specaugment(self._original(x, frames)[:, 0])[:, None]
         return (self.augment_.weak_view if self.views == "weak" else self.augment_.strong_view)(x, frames)
 
     def _finish(self, clips: Clips) -> None:
         """Cluster the final features into ``k`` and keep what ``predict`` needs."""
         self.network_.eval()
         features = self._features(clips, self.encoder_views_)
-        whitening = self._whitening(features, min(self.pca, DIMS_PER_CLUSTER * self.k))
+        whitening = self._whitening(features, min(self._most, DIMS_PER_CLUSTER * self.k))
         self.mean_features_, self.axes_ = whitening
         x = preprocess(features, *whitening)
         labels, centres, _ = kmeans(x, self.k, restarts=self.n_init, iterations=100)

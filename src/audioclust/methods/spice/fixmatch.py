@@ -1,6 +1,11 @@
 """FixMatch (Sohn et al., NeurIPS 2020, arXiv 2001.07685): a few given labels and, on all clips, the network's own.
 
-As in SPICE's third stage (official code of arXiv 2103.09382).
+As in SPICE's third stage (official code of arXiv 2103.09382: hard labels, losses of equal weight, one forward pass per
+step), except that
+
+* the others are drawn without replacement, in passes over all clips, and are at most all of them;
+* the moving average starts with a smaller momentum, (1 + step) / (10 + step);
+* weight decay spares batch normalisations by their type (there: by their name).
 
 Shapes: b labelled clips per step, mu b others, k clusters.
 """

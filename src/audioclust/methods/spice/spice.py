@@ -5,6 +5,19 @@ the most probable clips of a cluster give its prototype, the clips nearest to th
 (``e_step``), and the head learns these from strong views (``double_softmax_ce``). Stage 3 keeps the labels that a
 clip's neighbours share (``reliable.py``) and trains a whole network on them by FixMatch (``fixmatch.py``).
 
+Unlike the official code (niuchuangnn/SPICE):
+
+* Stage 2 draws from ``views`` weak and strong views per clip, embedded once, where the code makes a new weak and a new
+  strong view in each pool; the network is frozen in eval mode, where there its batch normalisation goes on adapting.
+* The heads see the clips in one random order (there: their pseudo-labels, which are of other clips in each head), and
+  fewer pseudo-labels than a batch are one batch (there: none). A set smaller than ``pool`` is one pool.
+* Heads are chosen by their loss alone; the code's settings for CIFAR-10 and Dogs choose by true labels.
+* The neighbours of reliable labels are at most n / 2k. A cluster with fewer than ``least`` n / k reliable labels is
+  filled up, and no cluster is cut below that (there: to the smallest, so that one empty cluster leaves no labels).
+* Stage 3 trains the encoder's architecture with a head of one hidden layer (there: another network). If it loses a
+  cluster that its labels taught, the network of stage 2 is kept (there: the last one).
+* Where the encoder averages views, clips are embedded so (there: the original view alone).
+
 Shapes: n clips, m of them in a pool, d dims, k clusters, h heads.
 """
 
@@ -23,7 +36,7 @@ from torch import Tensor, nn
 from audioclust.devices import memory_hint, seeded
 from audioclust.methods._start import Method, embedding_of, enough_clips, initialise
 from audioclust.methods.spice.fixmatch import fixmatch
-from audioclust.methods.spice.reliable import balanced, reliable
+from audioclust.methods.spice.reliable import balanced, filled, reliable
 from audioclust.networks import backbones
 from audioclust.networks.heads import Heads, select
 from audioclust.networks.standardise import Standardise
@@ -34,6 +47,8 @@ from audioclust.training.monitors import progress
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
 from audioclust.views.embedded import BLOCK, Frozen, embed_views
+
+KEPT = 0.5  # of a cluster's given labels: a network of stage 3 that repeats fewer has lost the cluster
 
 # Stage 2: pseudo-labels
 
@@ -86,6 +101,22 @@ def double_softmax_ce(logits: Tensor, labels: Tensor) -> Tensor:
     return (probs.logsumexp(2) - right).mean(1)
 
 
+# Stage 3: what is left of the labels
+
+
+def repeated(probs: Tensor, labelled: dict[str, Tensor]) -> Tensor:
+    """Return of each cluster's given labels the share (k,) that a network repeats; 1 where a cluster has none.
+
+    Args:
+        probs: (n, k).
+        labelled: "rows" (r,) of the clips with a label, and "labels" (r,).
+    """
+    given = F.one_hot(labelled["labels"], probs.shape[1]).double()
+    right = probs.argmax(1).cpu()[labelled["rows"]] == labelled["labels"]
+    sizes = given.sum(0)
+    return torch.where(sizes > 0, right.double() @ given / sizes.clamp_min(1), 1.0)
+
+
 class Network(nn.Module):
     """An encoder and one head: views (b, 1, f, t) to logits (b, k)."""
 
@@ -122,6 +153,8 @@ class SPICE(Method):
     confidence: Probability = 0.99  # that the probability of the label must exceed
     # Larger clusters are cut to this quantile of the numbers of reliable labels; 0: the smallest, as official
     balance: Unit = 0.0
+    # Of n / k: a cluster with fewer reliable labels is filled up with its next best clips, and none is cut below it
+    least: Unit = 0.25
     # Stage 3: a whole network, by FixMatch
     joint_start: Literal["fresh", "encoder"] = "fresh"  # new weights, as in the official code, or those of stage 2
     joint_epochs: Count = 200  # passes over the clips; the official code takes 2^20 steps
@@ -134,6 +167,16 @@ class SPICE(Method):
     augment: Augment | None = None  # makes the views; None: the encoder's
     device: str = "cpu"  # or "cuda"
     random_state: int = 0  # seeds everything
+
+    def check(self) -> None:
+        """Check the parameters, each for itself and the pool against the clusters.
+
+        Raises:
+            ValueError: a wrong one.
+        """
+        validate(self)
+        if self.pool < self.k:
+            raise ValueError(f"pool={self.pool} should be >= k={self.k}: each cluster gets a part of it")
 
     def fit(
         self,
@@ -157,12 +200,10 @@ class SPICE(Method):
 
         Raises:
             ValueError: a wrong parameter, fewer clips than clusters, a clip that is not finite, an encoder of other
-                bands or of another front end, an embedding that is not the encoder's of these clips, or no label is
-                reliable.
+                bands or of another front end, an embedding that is not the encoder's of these clips, or no label of
+                any cluster is reliable.
         """
-        validate(self)
-        if self.pool < self.k:
-            raise ValueError(f"pool={self.pool} should be >= k={self.k}: each cluster gets a part of it")
+        self.check()
         clips = enough_clips(X, frames, self.device, self.k)
         if encoder is None:
             encoder = MoCo(augment=self.augment, device=self.device, random_state=self.random_state)
@@ -252,7 +293,11 @@ class SPICE(Method):
     # Stage 3
 
     def _joint(self, clips: Clips, network: Network, run: Run | None) -> Network:
-        """Train a network on reliable labels by FixMatch and return the average of its weights."""
+        """Train a network on reliable labels by FixMatch and return the average of its weights.
+
+        If at the end it gives most labels of a cluster to other clusters, the network of stage 2 is returned.
+        """
+        clustered = copy.deepcopy(network)
         labelled = {**self._reliable(*self._assign(network, clips, self.encoder_views_)), "before": {}}
         if self.joint_start == "fresh":
             network = self._fresh()
@@ -262,33 +307,52 @@ class SPICE(Method):
             network, average, labelled, clips, self.augment_, count=self.joint_epochs, batch=self.joint_batch,
             mu=self.mu, lr=self.joint_lr, cutoff=self.cutoff, momentum=self.momentum, run=run,
         ):  # fmt: skip
-            epoch.add(reliable=float(len(labelled["rows"])))
             _, probs = self._assign(average, clips, 0)  # the original views alone, as this is done in every epoch
+            epoch.add(reliable=float(len(labelled["rows"])), kept=repeated(probs, labelled).amin())
             epoch.add(**progress(probs[None], labelled["before"], 0))
-        return average
+        kept = repeated(self._assign(average, clips, 0)[1], labelled)
+        if kept.amin() >= KEPT:
+            return average
+        warnings.warn(
+            f"SPICE: the network of stage 3 repeats {[round(share, 2) for share in kept.tolist()]} of the clusters' "
+            f"labels that it was taught. Below {KEPT} a cluster is lost, and the clusters are those of stage 2. Raise "
+            f"spice.joint_epochs = {self.joint_epochs}, or lower spice.joint_batch for more steps per epoch",
+            stacklevel=3,
+        )
+        return clustered
 
     def _reliable(self, x: Tensor, probs: Tensor) -> dict[str, Tensor]:
-        """Return the "rows" (r,) of clips with a reliable label, and the "labels" (r,).
+        """Return the "rows" (r,) and the "labels" (r,) that stage 3 learns, some of every cluster that has clips.
 
         Args:
             x: (n, d) embedding.
             probs: (n, k).
 
         Raises:
-            ValueError: there is none.
+            ValueError: no label of any cluster is reliable.
         """
         neighbours = min(self.neighbours, max(len(x) // (2 * self.k), 2))
-        rows = reliable(x, probs, neighbours, self.agreement, self.confidence).nonzero()[:, 0].cpu()
-        rows = rows[torch.randperm(len(rows))]
-        labels = probs.argmax(1).cpu()[rows]
-        kept = balanced(labels, self.k, self.balance)
-        sizes = torch.bincount(labels, minlength=self.k).tolist()
-        if not len(kept):
+        least = round(self.least * len(x) / self.k)
+        assigned = probs.argmax(1).cpu()
+        found = reliable(x, probs, neighbours, self.agreement, self.confidence)
+        sizes, clips = (torch.bincount(labels, minlength=self.k) for labels in (assigned[found.cpu()], assigned))
+        if not found.any():
             raise ValueError(
-                f"the clusters have {sizes} labels surer than confidence = {self.confidence} and shared by agreement = "
-                f"{self.agreement} of {neighbours} neighbours, and balancing leaves none. Lower spice.confidence or "
-                f"spice.agreement, or raise spice.balance = {self.balance}: the quantile of sizes to cut to"
+                f"no label is surer than confidence = {self.confidence} and shared by agreement = {self.agreement} of "
+                f"{neighbours} neighbours, of clusters of {clips.tolist()} clips. Lower spice.confidence or "
+                f"spice.agreement, train stage 2 longer (spice.epochs), or end with it: spice.stage = self"
             )
-        if min(sizes) == 0:
-            warnings.warn(f"SPICE: clusters without a reliable label end empty, of {sizes}", stacklevel=2)
-        return {"rows": rows[kept], "labels": labels[kept]}
+        if (sizes < clips.clamp(max=least)).any():
+            found = filled(found, x, probs, neighbours, least)
+            warnings.warn(
+                f"SPICE: the clusters have {sizes.tolist()} reliable labels of {clips.tolist()} clips: those with "
+                f"fewer than {least} are filled up with their next best clips",
+                stacklevel=2,
+            )
+        rows = found.nonzero()[:, 0].cpu()
+        rows = rows[torch.randperm(len(rows))]
+        present, labels = assigned[rows].unique(return_inverse=True)  # a cluster without clips does not set the size
+        kept = balanced(labels, len(present), self.balance, least)
+        if len(present) < self.k:
+            warnings.warn(f"SPICE: clusters without a reliable label end empty, of {sizes.tolist()}", stacklevel=2)
+        return {"rows": rows[kept], "labels": assigned[rows[kept]]}

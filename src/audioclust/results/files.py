@@ -1,0 +1,78 @@
+"""Files that are whole or not there: written to a part file beside them, which takes their name at the end.
+
+Part files are hidden and end in ``.part``, which ``.dvcignore`` names: one that a killed run left in a folder changes
+no hash of DVC's. The next run that writes the same file removes it. Beside their files they are on the same disk, where
+a rename is one step, wherever links lead.
+"""
+
+import errno
+import glob
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PART = ".part"
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """Yield a stream; after the block, what was written to it is ``path``. Folders are made.
+
+    Whatever ends the block early leaves an older file as it is and no part file. Where the disk is full, the
+    ``OSError`` names the file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for old in path.parent.glob(f".{glob.escape(path.name)}.*{PART}"):
+        if abandoned(old):
+            old.unlink(missing_ok=True)
+    # Another process or thread may write the same file.
+    part = path.with_name(f".{path.name}.{threading.get_ident()}.{os.getpid()}{PART}")
+    try:
+        with part.open("wb") as stream:
+            yield stream
+        os.replace(part, path)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink()
+        if isinstance(error, OSError) and (error.errno in NO_ROOM or error.filename == str(part)):
+            error.filename = str(path)
+        raise
+
+
+def abandoned(part: Path) -> bool:
+    """Tell whether the process that wrote a part file is gone."""
+    try:
+        os.kill(int(part.name.split(".")[-2]), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # another user's
+        pass
+    return False
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text as UTF-8."""
+    with whole(path) as stream:
+        stream.write(text.encode())
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write what ``numpy.save`` writes, whose errors on a full disk do not say so."""
+    with whole(path) as stream:
+        write_header(stream, array.dtype, array.shape)
+        stream.write(np.ascontiguousarray(array))
+
+
+def write_header(stream: BinaryIO, dtype: Any, shape: tuple[int, ...]) -> None:
+    """Write what stands before the values in an ``.npy`` file. They follow as bytes, in the order of C.
+
+    A memory map would do as well, but on a full disk it ends the process.
+    """
+    kind = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    np.lib.format.write_array_header_1_0(stream, {"descr": kind, "fortran_order": False, "shape": shape})

@@ -1,0 +1,100 @@
+"""Folders of unfinished work, one per key, for runs that resume after a kill and for runs side by side.
+
+A run holds its folder by a lock, which the system releases however the run ends. Runs of one key share a folder: what
+they keep there they must replace in one step. The last one that finishes deletes it.
+"""
+
+import fcntl
+import os
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+WAITS = 14 * 24 * 3600.0  # seconds for which the work of a killed run waits to be resumed
+LOCK = ".lock"
+
+
+class Unfinished:
+    """The folder ``top/key``, ``path``: made if need be, and held until ``finish``, ``release`` or the process's end.
+
+    Folders of other keys in ``top`` that no run holds, and in which nothing has changed for ``WAITS``, are deleted.
+    As a context it finishes, or after an error releases, at the end.
+    """
+
+    def __init__(self, top: Path, key: str):
+        self.path = top / key
+        for other in _folders(top):
+            if other != self.path and time.time() - _changed(other) > WAITS:
+                _delete(other)
+        self._lock = _held(self.path)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, kind: type | None, *_: Any) -> None:
+        self.finish() if kind is None else self.release()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path}  # a worker's copy holds nothing
+
+    def finish(self) -> None:
+        """Delete the folder, unless other runs hold it."""
+        if _alone(self._lock):
+            shutil.rmtree(self.path, ignore_errors=True)
+        self.release()
+        with suppress(OSError):  # other keys may still be there
+            self.path.parent.rmdir()
+
+    def release(self) -> None:
+        """Leave the folder to later runs."""
+        self._lock.close()
+
+
+def _held(folder: Path) -> TextIO:
+    """Make a folder and lock it; return its open lock file."""
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / LOCK).open("a")
+        except FileNotFoundError:  # another run has just deleted the folder
+            continue
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), os.stat(folder / LOCK)):
+                return lock
+        lock.close()  # another run deleted the folder meanwhile
+
+
+def _alone(lock: TextIO) -> bool:
+    """Tell whether no other run holds a lock; from then on none can."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _delete(folder: Path) -> None:
+    """Delete a folder that no run holds."""
+    with _held(folder) as lock:
+        if _alone(lock):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+# Path.glob would raise where another run deletes what it lists.
+
+
+def _folders(top: Path) -> list[Path]:
+    return [top / name for name in next(os.walk(top), ("", [], []))[1]]
+
+
+def _changed(folder: Path) -> float:
+    """Return when something in a folder changed last."""
+    times = [0.0]
+    for where, _, names in os.walk(folder):
+        for path in (where, *(os.path.join(where, name) for name in names)):
+            with suppress(FileNotFoundError):
+                times.append(os.stat(path).st_mtime)
+    return max(times)

@@ -1,0 +1,57 @@
+"""Files that are whole or not there, on a full disk too."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from disk_fixture import largest
+
+from audioclust.results import files
+
+
+def test_an_error_leaves_the_older_file_and_nothing_else(tmp_path):
+    path = tmp_path / "new/x"
+    files.write_text(path, "old")
+    with pytest.raises(KeyboardInterrupt), files.whole(path) as stream:
+        stream.write(b"half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old" and os.listdir(path.parent) == ["x"]
+
+
+def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path):
+    with largest(1000), pytest.raises(OSError, match=r"File too large.*x\.npy"):
+        files.write_array(tmp_path / "x.npy", np.arange(1000))
+    assert os.listdir(tmp_path) == []
+    files.write_array(tmp_path / "x.npy", np.arange(1000))
+    assert len(np.load(tmp_path / "x.npy")) == 1000
+
+
+def test_a_folder_that_refuses_names_the_file(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/y").touch()
+    with pytest.raises(OSError) as caught:
+        files.write_text(tmp_path / "x", "text")
+    assert caught.value.filename == str(tmp_path / "x") and os.listdir(tmp_path) == ["x"]
+
+
+def test_part_files_of_killed_processes_go_and_those_of_others_stay(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    names = [f".x.1.{dead.pid}.part", f".x.1.{os.getppid()}.part", f".y.1.{dead.pid}.part"]
+    for name in names:
+        (tmp_path / name).touch()
+    files.write_text(tmp_path / "x", "text")
+    assert sorted(os.listdir(tmp_path)) == sorted([*names[1:], "x"])
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.arange(6.0).reshape(2, 3), np.zeros((0, 4), np.float16), np.array("é"), np.arange(12).reshape(3, 4)[:, ::2]],
+    ids=["floats", "empty", "text", "not contiguous"],
+)
+def test_arrays_are_written_as_numpy_writes_them(tmp_path, array):
+    files.write_array(tmp_path / "ours.npy", array)
+    np.save(tmp_path / "theirs.npy", array)
+    assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "theirs.npy").read_bytes()
