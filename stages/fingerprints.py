@@ -22,8 +22,16 @@ BOOKKEEPING = {
     *(STAGES / name for name in ("check.py", "fingerprints.py", "own_source.py", "params.py", "paths.py")),
     *(
         SOURCE / "audioclust" / name
-        for name in ("cache.py", "parallel.py", "parameters.py", "registry.py", "results/costs.py")
-    ),
+        for name in (
+            "cache.py",
+            "parallel.py",
+            "parameters.py",
+            "registry.py",
+            "results/costs.py",
+            "results/files.py",
+            "results/unfinished.py",
+        )
+    ),  # fmt: skip
 }
 IRRELEVANT = {"joblib", "pydantic", "pooch", "requests", "threadpoolctl", "tqdm"}  # libraries, for the same reason
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

@@ -41,9 +41,8 @@ class Unfinished:
 
     def finish(self) -> None:
         """Delete the folder, unless other runs hold it."""
-        if _alone(self._lock):
-            shutil.rmtree(self.path, ignore_errors=True)
-        self.release()
+        self.release()  # first: of two runs that end together, each would see that the other holds it
+        _delete(self.path)
         with suppress(OSError):  # other keys may still be there
             self.path.parent.rmdir()
 
@@ -68,7 +67,7 @@ def _held(folder: Path) -> TextIO:
 
 
 def _alone(lock: TextIO) -> bool:
-    """Tell whether no other run holds a lock; from then on none can."""
+    """Tell whether no run holds a lock; from then on none can, until it is closed."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -77,8 +76,8 @@ def _alone(lock: TextIO) -> bool:
 
 
 def _delete(folder: Path) -> None:
-    """Delete a folder that no run holds."""
-    with _held(folder) as lock:
+    """Delete a folder if no run holds it."""
+    with suppress(FileNotFoundError), (folder / LOCK).open("a") as lock:
         if _alone(lock):
             shutil.rmtree(folder, ignore_errors=True)
 
