@@ -31,7 +31,7 @@ BOOKKEEPING = {
             "results/files.py",
             "results/unfinished.py",
         )
-    ),  # fmt: skip
+    ),
 }
 IRRELEVANT = {"joblib", "pydantic", "pooch", "requests", "threadpoolctl", "tqdm"}  # libraries, for the same reason
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
