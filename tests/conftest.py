@@ -9,10 +9,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).parent
 # Half a minute and more, the longest first: they start first, so that no core waits for one of them at the end.
 LONGEST = (
-    "stages/test_pipeline.py", "stages/test_experiments.py", "runs/test_training.py", "reducers/test_reducers.py",
-    "report/test_plots.py", "stages/test_stages.py", "clusterers/test_memory.py", "datasets/test_scenes.py",
-    "methods/test_contract.py", "stages/test_extend.py", "test_devices.py", "stages/test_fingerprints.py",
-    "clusterers/test_scale.py", "runs/test_embed.py",
+    "stages/test_pipeline.py", "stages/test_experiments.py", "stages/test_circumstances.py", "runs/test_training.py",
+    "reducers/test_reducers.py", "report/test_plots.py", "stages/test_stages.py", "clusterers/test_memory.py",
+    "datasets/test_scenes.py", "methods/test_contract.py", "stages/test_extend.py", "test_devices.py",
+    "stages/test_fingerprints.py", "clusterers/test_scale.py", "runs/test_embed.py",
 )  # fmt: skip
 
 

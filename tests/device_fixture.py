@@ -96,14 +96,14 @@ def device() -> Iterator[str]:
             mock.patch.object(torch, "autocast", lambda *_, **__: contextlib.nullcontext()),
             mock.patch("torch.optim.adam._device_dtype_check_for_fused"),
             mock.patch("torch.optim.optimizer._device_dtype_check_for_fused"),
-            mock.patch.object(saving, "load_file", _load),
+            mock.patch.object(saving.safetensors, "load_file", _load),
         ):
             stack.enter_context(patch)
         stack.enter_context(_Mode())
         yield DEVICE
 
 
-_load_file = saving.load_file
+_load_file = saving.safetensors.load_file
 
 
 def _load(path: Any, device: str) -> dict[str, torch.Tensor]:

@@ -31,7 +31,7 @@ METHODS = [
     ("scan", {"stage": "cluster", "update": "heads", "views": 2, "neighbours": 5, "heads": 2}),
     ("scan", {"stage": "selflabel", "neighbours": 5, "heads": 2, "threshold": 0.3, "selflabel_epochs": 2}),
     ("deepcluster", {"hidden": 16, "n_init": 2, "start": "pretext"}),
-    ("deepcluster", {"channels": 4, "d": 16, "hidden": 16, "n_init": 2, "frontend": "decar",
+    ("deepcluster", {"backbone": "audiontt", "channels": 4, "d": 16, "hidden": 16, "n_init": 2, "frontend": "decar",
                      "augment": Augment(**VIEWS)}),
 ]  # fmt: skip
 

@@ -17,11 +17,12 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from deep_fixture import counted
 
 from audioclust.results import labels
 from audioclust.runs.deep import deep
 from audioclust.runs.training import EMBEDDING, Train, curve, key
-from audioclust.training.loop import Run, epochs
+from audioclust.training.loop import Run
 from audioclust.views.clips import Clips
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,16 +139,6 @@ def test_checkpoints_fit_the_inputs_they_were_made_from():
     train = Train(device="cpu", threads=1)
     inputs = ({"a": 1}, {"a": 2}, np.arange(3), np.arange(4), "code")
     assert len({key(train, each) for each in inputs} | {key(Train(device="cpu", threads=2), inputs[0])}) == 6
-
-
-def counted(train, seed, run, lr, kill):
-    """Train a number by adding ``lr`` four times; stop in the epoch ``kill``."""
-    model = {"x": torch.zeros(())}
-    for epoch in epochs(4, {"model": model}, run):
-        if epoch.number == kill:
-            return run
-        model["x"] += lr
-    return run
 
 
 def test_runs_with_other_inputs_leave_each_others_checkpoints_alone(tmp_path):

@@ -45,7 +45,8 @@ def test_few_clips_give_enough_steps_to_forget_the_start(model, n):
 @pytest.mark.parametrize("frontend", ["deepcluster", "decar"])
 def test_each_top_layer_gets_enough_steps(frontend, n):
     model = sized(DeepCluster(9, frontend=frontend), n)
-    assert 20 <= model.reassign_ * n // model.batch_ <= 40
+    assert model.reassign_ * n // model.batch_ >= 20
+    assert model.reassign_ == 1 or (model.reassign_ - 1) * n // model.batch_ < 20
 
 
 @pytest.mark.parametrize("n", [20, 100, 50_000])
