@@ -57,12 +57,13 @@ def _held(folder: Path) -> TextIO:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = (folder / LOCK).open("a")
-        except FileNotFoundError:  # another run has just deleted the folder
+        except (FileNotFoundError, FileExistsError):  # another run has just deleted the folder
+            if folder.is_file():
+                raise
             continue
         fcntl.flock(lock, fcntl.LOCK_SH)
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(lock.fileno()), os.stat(folder / LOCK)):
-                return lock
+        if _in_place(lock, folder):
+            return lock
         lock.close()  # another run deleted the folder meanwhile
 
 
@@ -78,8 +79,18 @@ def _alone(lock: TextIO) -> bool:
 def _delete(folder: Path) -> None:
     """Delete a folder if no run holds it."""
     with suppress(FileNotFoundError), (folder / LOCK).open("a") as lock:
-        if _alone(lock):
+        if _alone(lock) and _in_place(lock, folder):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _in_place(lock: TextIO, folder: Path) -> bool:
+    """Tell whether a lock file is still the folder's: another run may have deleted it with the folder, and a third one
+    made both anew.
+    """
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), os.stat(folder / LOCK))
+    except FileNotFoundError:
+        return False
 
 
 # Path.glob would raise where another run deletes what it lists.
