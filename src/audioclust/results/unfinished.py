@@ -78,9 +78,12 @@ def _alone(lock: TextIO) -> bool:
 
 def _delete(folder: Path) -> None:
     """Delete a folder if no run holds it."""
-    with suppress(FileNotFoundError), (folder / LOCK).open("a") as lock:
+    with suppress(FileNotFoundError), (folder / LOCK).open("r+") as lock:
         if _alone(lock) and _in_place(lock, folder):
-            shutil.rmtree(folder, ignore_errors=True)
+            # Aside first, in one step: a run that comes meanwhile makes a folder of its own.
+            aside = folder.with_name(f"{folder.name}.{os.getpid()}.deleted")
+            folder.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def _in_place(lock: TextIO, folder: Path) -> bool:
