@@ -81,9 +81,10 @@ def _delete(folder: Path) -> None:
     with suppress(FileNotFoundError), (folder / LOCK).open("r+") as lock:
         if _alone(lock) and _in_place(lock, folder):
             # Aside first, in one step: a run that comes meanwhile makes a folder of its own.
-            aside = folder.with_name(f"{folder.name}.{os.getpid()}.deleted")
+            aside = folder.with_name(f"{folder.name}.{os.getpid()}.{time.time_ns()}.deleted")
             folder.rename(aside)
-            shutil.rmtree(aside, ignore_errors=True)
+            while aside.exists():  # a lock file that was just being made there makes it last a little longer
+                shutil.rmtree(aside, ignore_errors=True)
 
 
 def _in_place(lock: TextIO, folder: Path) -> bool:
