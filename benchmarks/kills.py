@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))
 
 from preloaded import LIBRARIES  # noqa: E402
-from project_fixture import TINY, Project, record, reproduced  # noqa: E402
+from project_fixture import Project, record, reproduced, tiny  # noqa: E402
 
 # What `dvc repro` runs with the tiny configuration, in its order, and where each stage writes.
 STAGES = {
@@ -85,11 +85,7 @@ def lay_out(folder: Path) -> None:
     (folder / "docs").mkdir()
     for name in ("requirements.txt", "docs/reference_table.csv"):
         shutil.copy(ROOT / name, folder / name)
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    tiny = {name: content[name] | section if isinstance(section, dict) and name != "methods" else section
-            for name, section in TINY.items()}  # fmt: skip
-    data = {"dataset": "fsdd", "root": str(recordings.parent), "label": "digit", "clip_seconds": 1.0}
-    content |= tiny | {"data": content["data"] | data}
+    content = tiny(recordings.parent)
     content["train"] |= {"workers": 2, "checkpoint_seconds": 0}
     (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
 

@@ -24,7 +24,7 @@ def main() -> None:
     check_all(params)
     _find_weights(params)
     for stage, items in _code(params).items():
-        _write(CHECK / "code" / stage, fingerprints.stage(stage.partition("/")[0], *items))
+        files.write_text(CHECK / "code" / stage, fingerprints.stage(stage.partition("/")[0], *items))
     grid = {kind: {name: _complete(params, kind, name) for name in params.items(kind)} for kind in GRID}
     _write_json(CHECK / "clusters.json", _clusters(params, grid["clusterers"]))
     for kind, sections in grid.items():
@@ -32,7 +32,7 @@ def main() -> None:
             section.pop("k", None)  # the grid takes it from stage label, so that it runs again for another number alone
             sections[name] = {"parameters": section, "code": fingerprints.item_in_grid(kind, name)}
     _write_json(CHECK / "grid.json", grid)
-    _write(NOTHING / "README", "Methods that start from nothing depend on this file, which never changes.\n")
+    files.write_text(NOTHING / "README", "Methods that start from nothing depend on this file, which never changes.\n")
 
 
 def _find_weights(params: Params) -> None:
@@ -71,11 +71,7 @@ def _clusters(params: Params, clusterers: dict[str, dict[str, Any]]) -> dict[str
 
 
 def _write_json(path: Path, content: Any) -> None:
-    _write(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    files.write_text(path, text)
+    files.write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import BinaryIO, NoReturn
 import numpy as np
 
 from audioclust import parallel
+from audioclust.results import files
 from params import ParamsError
 from paths import CHECK, CLIPS, COSTS, EMBEDDINGS, LABELS, LOGMEL, METRICS, MODELS, RECORDINGS, REDUCED, SCRATCH, TRUTH
 
@@ -21,7 +22,6 @@ INTERRUPTED = 130  # the status that shells give for Ctrl-C
 READ = (CHECK, RECORDINGS, CLIPS, TRUTH, LOGMEL, EMBEDDINGS, REDUCED, LABELS, MODELS, COSTS)  # what stages read
 WRITTEN = (CLIPS.parent, METRICS.parent, SCRATCH)  # their disks may differ
 SAID = (ValueError, OSError, ImportError, RuntimeError)  # raised with a message for the user
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LITTLE = 1 << 20  # bytes: a disk with less is full
 # What torch says instead of MemoryError, and NumPy instead of ENOSPC
 NO_MEMORY = re.compile(r"not enough memory|an't allocate memory|annot allocate memory|bad_alloc|CUDA out of memory")
@@ -60,7 +60,7 @@ def said(error: BaseException) -> str | None:
 
 def _of_system(error: OSError) -> str:
     """Return the line about what the system refused."""
-    if error.errno in (None, *NO_ROOM):
+    if error.errno in (None, *files.NO_ROOM):
         where = error.filename or ", ".join(_full()) or "a file"
         return f"{where}: no space left on the disk (or its quota): make room and run again to resume"
     if error.filename is None:

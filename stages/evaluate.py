@@ -29,8 +29,8 @@ def main() -> None:
     text = {"dtype": str, "keep_default_na": False}
     clips = pd.read_csv(TRUTH / "labels.csv", skip_blank_lines=False, **text)
     clips = clips.join(_nuisances(pd.read_csv(CLIPS / "clips.csv", skip_blank_lines=False, **text)))
-    files = [*(LABELS / "grid" / f"{e}.npz" for e in encoders), *(LABELS / "deep" / f"{m}.npz" for m in methods)]
-    cells = [pair for file in files for pair in zip(*labels.load(file), strict=True)]
+    archives = [*(LABELS / "grid" / f"{e}.npz" for e in encoders), *(LABELS / "deep" / f"{m}.npz" for m in methods)]
+    cells = [pair for archive in archives for pair in zip(*labels.load(archive), strict=True)]
     evaluate = Evaluate(**params.section("evaluate", Evaluate))
     with costs.measured() as cost:
         embeddings = {e: EMBEDDINGS / e / "embedding.npy" for e in encoders}

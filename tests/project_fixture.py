@@ -46,6 +46,16 @@ def record(folder: Path) -> None:
                 soundfile.write(path, 0.2 * x + rng.normal(0, 0.01, len(t)), 8000)
 
 
+def tiny(root: Path) -> dict:
+    """Return the project's parameters with the tiny configuration, for what ``record`` wrote below ``root``."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    data = {"dataset": "fsdd", "root": str(root), "label": "digit", "clip_seconds": 1.0}
+    return content | {
+        name: content[name] | section if isinstance(section, dict) and name != "methods" else section
+        for name, section in (TINY | {"data": data}).items()
+    }
+
+
 class Project:
     """A temporary clone of the project with a tiny configuration."""
 
@@ -123,11 +133,7 @@ def reproduced(path: Path) -> None:
     (path / "dvc.lock").unlink(missing_ok=True)
     shutil.rmtree(path / "plots")
     clone = Project(path)
-    content = yaml.safe_load((path / "params.yaml").read_text())
-    tiny = {name: content[name] | section if isinstance(content[name], dict) and name != "methods" else section
-            for name, section in TINY.items()}  # fmt: skip
-    data = content["data"] | {"dataset": "fsdd", "root": str(path.parent / "fsdd"), "label": "digit"}
-    clone.params(**tiny, data=data | {"clip_seconds": 1.0})
+    clone.params(**tiny(path.parent / "fsdd"))
     clone("git", "init", "-q", "-b", "main")
     clone.commit("start")
     clone("dvc", "repro", "-q")

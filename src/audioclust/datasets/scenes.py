@@ -23,6 +23,7 @@ from joblib import Parallel, delayed
 from pydantic import Field
 
 from audioclust.parameters import Count, Natural, validate, values
+from audioclust.results import files
 
 URL = None  # nothing is fetched
 CHECKSUM = None
@@ -87,14 +88,14 @@ class Scenes:
         folder, table = root / "scenes", _table(self.clips_per_class, self.sessions)
         if _read_parameters(folder) != self._parameters():
             _clear(folder)
-            _write_atomically(folder / "parameters.json", json.dumps(self._parameters(), indent=1) + "\n")
+            files.write_text(folder / "parameters.json", json.dumps(self._parameters(), indent=1) + "\n")
         missing = [row for row in table.itertuples() if not (root / row.path).is_file()]
         if not missing and (folder / "manifest.csv").is_file():
             return
         shards = [missing[start : start + SHARD] for start in range(0, len(missing), SHARD)]
         jobs = (delayed(_render)(root, shard, self.seconds, self.seed) for shard in shards)
         Parallel(n_jobs=max(1, min(len(shards), os.cpu_count() or 1)))(jobs)
-        _write_atomically(folder / "manifest.csv", table[["path", "scene", "session"]].to_csv(index=False))
+        files.write_text(folder / "manifest.csv", table[["path", "scene", "session"]].to_csv(index=False))
 
     def _parameters(self) -> dict[str, float]:
         """Return what a rendered folder depends on."""
@@ -146,11 +147,3 @@ def _clear(folder: Path) -> None:
     for scene in RECIPES:
         for path in folder.glob(f"{scene}/{scene}_?????.*"):
             path.unlink()
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` beside ``path`` and move it there in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

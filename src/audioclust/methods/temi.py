@@ -40,7 +40,7 @@ from audioclust.points.checks import points
 from audioclust.points.cosine import cosine_neighbours
 from audioclust.training import saving
 from audioclust.training.loop import Run, batches, epochs
-from audioclust.training.schedules import batch_size, ema_momentum, passes, warmup_cosine
+from audioclust.training.schedules import size_by_steps, warmup_cosine
 
 TEMPERATURE = 0.1  # of student and teacher
 MARGINAL_MOMENTUM = 0.9  # of q(c)
@@ -313,10 +313,7 @@ class TEMI(ClusterMixin, BaseEstimator):
 
     def _size(self, n: int) -> None:
         """Set what depends on the number of clips."""
-        self.batch_ = min(self.batch or batch_size(n, BATCH), n)
-        self.epochs_ = self.epochs or passes(n, self.batch_, EPOCHS)
-        steps = self.epochs_ * (n // self.batch_)
-        self.momentum_ = ema_momentum(steps, MOMENTUM) if self.momentum is None else self.momentum
+        size_by_steps(self, n, BATCH, EPOCHS, MOMENTUM)
         self.neighbours_ = min(self.neighbours or max(min(NEIGHBOURS, n // (2 * self.k)), 1), n - 1)
 
     def _train(self, x: Tensor, run: Run | None) -> tuple[TEMIHeads, Tensor]:

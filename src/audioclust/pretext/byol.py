@@ -34,7 +34,7 @@ from audioclust.parameters import Count, Natural, Positive, Unit, validate
 from audioclust.pretext._encoder import Encoder, optimise
 from audioclust.training.loop import Run, batches, epochs
 from audioclust.training.monitors import monitors
-from audioclust.training.schedules import batch_size, ema_momentum, passes
+from audioclust.training.schedules import size_by_steps
 from audioclust.views.augment import Augment, Op
 from audioclust.views.clips import Clips
 
@@ -94,10 +94,7 @@ class BYOL(Encoder):
 
     def _size(self, n: int) -> None:
         """Set what depends on the number of clips."""
-        self.batch_ = min(self.batch or batch_size(n, BATCH), n)
-        self.epochs_ = self.epochs or passes(n, self.batch_, EPOCHS)
-        steps = self.epochs_ * (n // self.batch_)
-        self.momentum_ = ema_momentum(steps, MOMENTUM) if self.momentum is None else self.momentum
+        size_by_steps(self, n, BATCH, EPOCHS, MOMENTUM)
 
     def _train(self, clips: Clips, run: Run | None) -> None:
         projector = mlp([self.backbone_.d, self.hidden, self.projection], norm=True).to(self.device)

@@ -30,7 +30,7 @@ from audioclust.pretext._contrastive import info_nce
 from audioclust.pretext._encoder import Encoder, optimise
 from audioclust.training.loop import Run, batches, epochs
 from audioclust.training.monitors import monitors
-from audioclust.training.schedules import batch_size, cosine, ema_momentum, passes
+from audioclust.training.schedules import cosine, size_by_steps
 from audioclust.views.augment import Augment, Op
 from audioclust.views.clips import Clips
 
@@ -90,10 +90,7 @@ class MoCo(Encoder):
 
     def _size(self, n: int) -> None:
         """Set what depends on the number of clips."""
-        self.batch_ = min(self.batch or batch_size(n, BATCH), n)
-        self.epochs_ = self.epochs or passes(n, self.batch_, EPOCHS)
-        steps = self.epochs_ * (n // self.batch_)
-        self.momentum_ = ema_momentum(steps, MOMENTUM) if self.momentum is None else self.momentum
+        size_by_steps(self, n, BATCH, EPOCHS, MOMENTUM)
 
     def _train(self, clips: Clips, run: Run | None) -> None:
         batch, d = self.batch_, self.backbone_.d

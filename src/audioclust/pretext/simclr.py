@@ -27,7 +27,7 @@ from audioclust.pretext._contrastive import nt_xent
 from audioclust.pretext._encoder import Encoder, optimise
 from audioclust.training.loop import Run, batches, epochs
 from audioclust.training.monitors import monitors
-from audioclust.training.schedules import batch_size, passes, warmup_cosine
+from audioclust.training.schedules import size_by_steps, warmup_cosine
 from audioclust.views.augment import Augment, Op
 from audioclust.views.clips import Clips
 
@@ -83,8 +83,7 @@ class SimCLR(Encoder):
 
     def _size(self, n: int) -> None:
         """Set what depends on the number of clips."""
-        self.batch_ = min(self.batch or batch_size(n, BATCH), n)
-        self.epochs_ = self.epochs or passes(n, self.batch_, EPOCHS)
+        size_by_steps(self, n, BATCH, EPOCHS)
 
     def _train(self, clips: Clips, run: Run | None) -> None:
         network = self.backbone_

@@ -8,6 +8,7 @@ a rename is one step, wherever links lead.
 import errno
 import glob
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -54,6 +55,18 @@ def abandoned(part: Path) -> bool:
     except PermissionError:  # another user's
         pass
     return False
+
+
+def stamp(path: str | Path) -> tuple[int, int, int]:
+    """Return what changes when a file is edited or replaced: its size, the time of its last change and its number.
+
+    Zeros for what is no plain file, or cannot be looked at.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0, 0
+    return (found.st_size, found.st_mtime_ns, found.st_ino) if stat.S_ISREG(found.st_mode) else (0, 0, 0)
 
 
 def write_text(path: Path, text: str) -> None:

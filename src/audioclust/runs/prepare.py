@@ -109,7 +109,7 @@ class Prepare:
 
     def _sections(self, paths: list[str], root: Path) -> list[dict[str, Any]]:
         """Return the sections of all recordings: path, the first clip, how many (None: to the end), seconds."""
-        sizes = [sum(_stamp(root / path)[:1]) for path in paths]
+        sizes = [files.stamp(root / path)[0] for path in paths]
         asked = [i for i, size in enumerate(sizes) if size >= ASKED and self.long == "split"]
         lengths = parallel.run(_seconds, [(root / paths[i],) for i in asked], workers=self.workers)
         known, times = dict(zip(asked, lengths, strict=True)), Counter(sizes)
@@ -184,7 +184,7 @@ def _shard(sections: list[dict], root: Path, scratch: Path, settings: dict[str, 
 
     A sealed JSON file tells what the raw file beside it holds, and its digest.
     """
-    key = _key([[section, _stamp(root / section["path"])] for section in sections], settings)
+    key = _key([[section, files.stamp(root / section["path"])] for section in sections], settings)
     index, raw = scratch / f"{key}.json", scratch / f"{key}.raw"
     parts = _kept(index, raw)
     if parts is None:
@@ -192,14 +192,6 @@ def _shard(sections: list[dict], root: Path, scratch: Path, settings: dict[str, 
             parts = [_section(section, root, settings, stream) for section in sections]
         sealed.write(index, json.dumps({"parts": parts, "digest": _digest(raw)}).encode())
     return [part | {"raw": raw} for part in parts]
-
-
-def _stamp(path: Path) -> list[int]:
-    """Return what changes when a file is edited or replaced: its size, the time of its last change and its number."""
-    if not path.is_file():
-        return []
-    stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
 
 
 def _digest(path: Path) -> str:

@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import os
-import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from audioclust import cache, registry
 from audioclust.datasets._layout import a_recording, printable
 from audioclust.results import files, sealed
 
-STAMP = ["bytes", "changed", "inode"]  # what changes when a file is edited or replaced
+STAMP = ["bytes", "changed", "inode"]  # what ``files.stamp`` returns
 
 
 @dataclass
@@ -113,7 +112,7 @@ def write(recordings: pd.DataFrame, root: Path, out: Path, known: Path) -> str:
         How many there are, in a sentence.
     """
     paths = [os.path.join(root, path) for path in recordings["path"]]
-    stamps = pd.DataFrame([_stamp(path) for path in paths], columns=STAMP)
+    stamps = pd.DataFrame([files.stamp(path) for path in paths], columns=STAMP)
     listed = recordings.assign(path=[printable(path) for path in recordings["path"]])
     contents = listed[["path"]].assign(bytes=stamps["bytes"], digest=_digests(paths, stamps, known))
     total, others = int(stamps["bytes"].sum()), int(recordings.attrs.get("other_files", 0))
@@ -123,15 +122,6 @@ def write(recordings: pd.DataFrame, root: Path, out: Path, known: Path) -> str:
         files.write_text(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
     files.write_text(out / "info.json", json.dumps(info, indent=1, sort_keys=True) + "\n")
     return f"{len(contents)} recordings, {total / 1e6:.1f} MB, in {root}"
-
-
-def _stamp(path: str) -> tuple[int, int, int]:
-    """Return ``STAMP`` of a file; zeros for what is none or cannot be looked at."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return 0, 0, 0
-    return (found.st_size, found.st_mtime_ns, found.st_ino) if stat.S_ISREG(found.st_mode) else (0, 0, 0)
 
 
 def _digests(paths: list[str], stamps: pd.DataFrame, known: Path) -> list[str]:

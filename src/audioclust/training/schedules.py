@@ -1,11 +1,13 @@
 """Schedules: one value per step, of a learning rate or a momentum; and how many steps there are.
 
 Published numbers of epochs are meant for 50,000 clips and more: on a few hundred they are hardly any step, and a moving
-average keeps most of its random start. Where a batch, a number of epochs or a momentum is not given, ``batch_size``,
-``passes`` and ``ema_momentum`` size it by steps; from some 26,000 clips on they return the published values.
+average keeps most of its random start. Where a batch, a number of epochs or a momentum is not given, ``size_by_steps``
+sets it by ``batch_size``, ``passes`` and ``ema_momentum``; from some 26,000 clips on these return the published values.
 
 Lists of Python floats: an optimiser with numpy's could not be kept in a checkpoint.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +34,18 @@ def ema_momentum(steps: int, published: float) -> float:
     Of the start a share of momentum^steps remains: with 1 - 10 / steps at most e^-10.
     """
     return min(published, max(1 - FORGOTTEN / steps, 0.0))
+
+
+def size_by_steps(model: Any, n: int, batch: int, epochs: int, momentum: float | None = None) -> None:
+    """Set ``batch_``, ``epochs_`` and, of a model with a moving average, ``momentum_`` for ``n`` clips.
+
+    Each is the model's parameter, or where that is None the published value that is given here, sized by steps.
+    """
+    model.batch_ = min(model.batch or batch_size(n, batch), n)
+    model.epochs_ = model.epochs or passes(n, model.batch_, epochs)
+    if momentum is not None:
+        steps = model.epochs_ * (n // model.batch_)
+        model.momentum_ = ema_momentum(steps, momentum) if model.momentum is None else model.momentum
 
 
 def cosine(start: float, end: float, steps: int) -> list[float]:
