@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+# A run of DVC takes seconds; a stub that ended within one tick of the file system's clock would leave the two files that
+# the Makefile compares of the same age.
 DVC = """#!/bin/sh
 echo "dvc $*"
+sleep 0.1
 test -z "$EVALUATES" || { echo table; mkdir -p .scratch/costs; echo {} > .scratch/costs/evaluate.json; }
 exit ${STATUS:-0}
 """
