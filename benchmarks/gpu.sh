@@ -6,7 +6,7 @@
 #
 # Run it in the repository root. It prints Markdown tables and writes the same rows as CSV files into $OUT (default:
 # benchmarks/results/<device>), row by row, so that a part that is cut short keeps what it has. It needs torch,
-# scikit-learn, threadpoolctl, safetensors, tqdm and pydantic; wheels in benchmarks/wheels/ are installed for this run
+# scikit-learn, threadpoolctl, safetensors, tqdm, pandas and pydantic; wheels in benchmarks/wheels/ are installed for this run
 # alone, for a machine that reaches no package index.
 #
 # Other variables: DEVICE (cuda or cpu), WORKERS of the DataLoader that is the peer, THREADS, PYTHON.
@@ -51,13 +51,18 @@ printf 'device,torch,cores,workers,small\n%s,%s,%s,%s,%s\n' \
 # - Views: 4 turns of 4,096 clips, two views each: 15 s.
 # - The pretexts' steps: 9 epochs of 8 steps of 256 clips by each side: 15 s per encoder, BYOL 5 s.
 # - The methods' steps: 9 epochs of 1,024 clips: SPICE's loop takes 60 steps of 15 ms per epoch, the others' up to 1 s.
-# - Fits of 30,000 clips, one epoch, after 10 s to make the clips: TEMI's loop 58 steps, 6 s; SimCLR's and MoCo's 17 s
-#   each, BYOL's 4 s; SPICE's 1,872 steps, 28 s; SCAN's 15 s; DeepCluster's 12 s.
+# - Separation: 7 turns of the loss, 20 fits of 10 to 30 steps, a network of 2 x 600 units 20 ms per step; its loop makes
+#   mixtures in 1.5 ms each. k-means of a minute by scikit-learn takes 2 s of one core, in segments 4 s.
+# - Fits, one epoch: TEMI's of 30,000 clips, its loop 58 steps, 6 s; the others' of 10,000, after 4 s to make the clips:
+#   SimCLR's and MoCo's loops 6 s each, BYOL's 2 s; SPICE's 624 steps, 7 s; SCAN's 6 s; DeepCluster's 5 s.
 temi=(--k 50 --n 10000 --d 768 --batch 512 --steps 20 --sizes 3000 30000)
 temi_heads=(--heads 50 16)
 pretext=(--batch 256 --clips 4096 --frames 401 --steps 8 --turns 3 --step-turns 2)
-pretext_fits=(--batch 256 --frames 101 --sizes 3000 30000)
-methods=(--clips 1024 --batch 128 --turns 2 --sizes 3000 30000)
+pretext_fits=(--batch 256 --frames 101 --sizes 3000 10000)
+methods=(--clips 1024 --batch 128 --turns 2 --sizes 3000 10000)
+affinity=(--frames 100 400 --batch 8 32)
+separation=(--networks small paper --batch 16 --steps 10)
+masks=(--noise 0.5 --turns 2)
 THREADS=${THREADS:-$WORKERS}
 if [ -n "$SMALL" ]; then
     # Imports, BYOL's step at its defaults, and the profiler's records are most of this.
@@ -66,6 +71,9 @@ if [ -n "$SMALL" ]; then
     pretext=(--batch 4 --clips 32 --frames 101 --steps 1 --turns 1 --step-turns 1)
     pretext_fits=(--batch 4 --frames 101 --sizes 4 8)
     methods=(--clips 100 --batch 50 --frames 61 --heads 2 --turns 1 --sizes 100 150)
+    affinity=(--frames 20 --batch 2 --turns 1)
+    separation=(--networks small --batch 2 --steps 1 --turns 1)
+    masks=(--noise 0.5 --turns 1 --only global)
     THREADS=1
 fi
 
@@ -98,9 +106,12 @@ part 60 "TEMI's step" temi.py --tables steps "${temi[@]}" "${temi_heads[@]}" "${
 part 45 "Views" pretext.py --tables views "${pretext[@]}" "${loader[@]}" "${run[@]}"
 part 65 "The pretexts' steps" pretext.py --tables steps "${pretext[@]}" "${loader[@]}" "${run[@]}"
 part 80 "The methods' steps" methods.py --tables steps "${methods[@]}" "${loader[@]}" "${run[@]}"
+part 45 "The steps of separation" separation.py "${separation[@]}" "${loader[@]}" "${run[@]}"
+part 20 "The loss of separation" affinity.py "${affinity[@]}" "${run[@]}"
+part 30 "The masks of separation" masks.py "${masks[@]}" --device "$DEVICE" --threads "$THREADS" --out "$OUT"
 part 30 "Fits of TEMI" temi.py --tables fits "${temi[@]}" "${temi_heads[@]}" "${run[@]}"
-part 90 "Fits of pretexts" pretext.py --tables fits "${pretext_fits[@]}" "${loader[@]}" "${run[@]}"
-part 105 "Fits of methods" methods.py --tables fits "${methods[@]}" "${loader[@]}" "${run[@]}"
+part 45 "Fits of pretexts" pretext.py --tables fits "${pretext_fits[@]}" "${loader[@]}" "${run[@]}"
+part 55 "Fits of methods" methods.py --tables fits "${methods[@]}" "${loader[@]}" "${run[@]}"
 ((allotted == LIMIT)) || { echo "error: the parts have $allotted s, not $LIMIT" >&2 && failed=1; }
 
 printf '\n| part | seconds | |\n|---|---|---|\n'

@@ -4,6 +4,7 @@ Run by ``dvc repro check``. Into ``data/check`` go the fingerprint of each stage
 reducers and clusterers with their defaults, and every ``k`` that is asked for.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import own_source  # noqa: F401
 from audioclust import registry
 from audioclust.parameters import values
 from audioclust.results import files
-from params import ITEMS, Params, check_all, run
-from paths import CHECK, NOTHING
+from params import CORPORA, ITEMS, Params, check_all, run
+from paths import CHECK, NOTHING, SEPARATORS
 
 GRID = ("reducers", "clusterers")
+WEIGHTS = "model.safetensors"  # of a saved separator
 
 
 def main() -> None:
@@ -25,6 +27,8 @@ def main() -> None:
     _find_weights(params)
     for stage, items in _code(params).items():
         files.write_text(CHECK / "code" / stage, fingerprints.stage(stage.partition("/")[0], *items))
+    for name in params.separators():
+        _add_start(CHECK / "code/separator" / name, params.separator(name).get("start"))
     grid = {kind: {name: _complete(params, kind, name) for name in params.items(kind)} for kind in GRID}
     _write_json(CHECK / "clusters.json", _clusters(params, grid["clusterers"]))
     for kind, sections in grid.items():
@@ -33,6 +37,18 @@ def main() -> None:
             sections[name] = {"parameters": section, "code": fingerprints.item_in_grid(kind, name)}
     _write_json(CHECK / "grid.json", grid)
     files.write_text(NOTHING / "README", "Methods that start from nothing depend on this file, which never changes.\n")
+    files.write_text(SEPARATORS / NOTHING.name / "README", "For a params.yaml without separators.\n")
+
+
+def _add_start(path: Path, start: str | None) -> None:
+    """Add to the fingerprint of a separator what it starts from."""
+    if start is None:
+        return
+    weights = Path(start) / WEIGHTS
+    if not weights.is_file():
+        raise FileNotFoundError(f"separator.start = {start}: no {WEIGHTS} in it; name the folder of a saved separator")
+    digest = hashlib.blake2b(weights.read_bytes(), digest_size=12).hexdigest()
+    files.write_text(path, path.read_text(encoding="utf-8") + f"{WEIGHTS} {digest}\n")
 
 
 def _find_weights(params: Params) -> None:
@@ -45,7 +61,9 @@ def _find_weights(params: Params) -> None:
 def _code(params: Params) -> dict[str, list[tuple[str, str]]]:
     """Return the stages, as ``stage`` or ``stage/item``, and the items, room and name, that each runs."""
     dataset = [("datasets", params["data"]["dataset"])]
-    found = {"recordings": dataset, "prepare": dataset, "label": [], "logmel": [], "evaluate": []}
+    found = {"recordings": dataset, "prepare": dataset, "label": [], "logmel": [], "evaluate": [], "separate": []}
+    found["mixtures"] = [(CORPORA, params[name]["corpus"]) for name in params.mixtures()]
+    found |= {f"separator/{name}": [] for name in params.separators()}
     found |= {f"embed/{name}": [("encoders", name)] for name in params.items("encoders")}
     found |= {f"pretext/{name}": [("pretext", name)] for name in params.items("pretexts")}
     found["grid"] = [(kind, name) for kind in GRID for name in params.items(kind)]

@@ -35,12 +35,12 @@ BOOKKEEPING = {
 }
 IRRELEVANT = {"joblib", "pydantic", "pooch", "requests", "threadpoolctl", "tqdm"}  # libraries, for the same reason
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-DISTRIBUTIONS = {"faiss": "faiss-cpu", "sklearn": "scikit-learn"}
+DISTRIBUTIONS = {"faiss": "faiss-cpu", "fast_bss_eval": "fast-bss-eval", "sklearn": "scikit-learn"}
 
 
 def item(kind: str, name: str) -> list[Path]:
     """Return the files of ``audioclust/<kind>/<name>``, a file or a folder."""
-    path = SOURCE / "audioclust" / kind / name
+    path = SOURCE / "audioclust" / kind.replace(".", "/") / name
     return sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
 
 

@@ -29,6 +29,9 @@ CLUSTERS = "k"  # of every section whose own k is auto or absent
 # A class fits one cluster too, but a run of it would say nothing.
 SEVERAL = Field(ge=2)
 METHODS = "methods"  # the mapping from a method to the encoder that it starts from, or null
+SEPARATORS = "separators"  # the mapping from a model to the mixtures that it trains on, with parameters of its own
+MIXTURES = ("mixtures", "music")  # sections of such mixtures
+CORPORA = "separation.corpora"  # the room of what they are made of
 # What a list (or the mapping) names -> the room of audioclust where its items are.
 ITEMS = {
     "encoders": "encoders",
@@ -47,6 +50,9 @@ STAGE_SECTIONS = {
     "reduce": ("runs.reduce.Reduce",),
     "baseline": ("runs.baseline.Baseline",),
     "evaluate": ("runs.evaluate.Evaluate",),
+    "separator": ("separation.separator.Separator",),
+    "separate": ("runs.separate.Separate",),
+    **dict.fromkeys(MIXTURES, ("runs.mixtures.Mixtures", "runs.separator.Mixing")),
 }
 
 
@@ -88,6 +94,31 @@ class Params:
         self.stop(mistakes)
         return values[METHODS]
 
+    def separators(self) -> dict[str, dict[str, Any]]:
+        """Return the models that separate, each with its ``mixtures`` and its own parameters of ``separator``."""
+        kind = dict[str, dict[str, Any]]
+        values, mistakes = checked({SEPARATORS: kind}, {SEPARATORS: self[SEPARATORS] or {}}, "", text=True)
+        self.stop(mistakes)
+        found = values[SEPARATORS]
+        for name, section in found.items():
+            chosen = section.get("mixtures")
+            if chosen not in MIXTURES:
+                mistakes.append(f"{SEPARATORS}.{name}.mixtures = {chosen!r}: no section{choices(chosen, MIXTURES)}")
+        self.stop(mistakes)
+        return found
+
+    def mixtures(self) -> list[str]:
+        """Return the sections of mixtures that a model trains on."""
+        return sorted({section["mixtures"] for section in self.separators().values()})
+
+    def separator(self, name: str) -> dict[str, Any]:
+        """Return the parameters of one model: those of ``separator``, but for what it has of its own."""
+        kind = _kind(*STAGE_SECTIONS["separator"])
+        own = {key: value for key, value in self.separators()[name].items() if key != "mixtures"}
+        values, mistakes = _checked(f"{SEPARATORS}.{name}", own, declared(kind))
+        self.stop(mistakes)
+        return self.section("separator", kind) | values
+
     def clusters(self) -> int | Literal["auto"]:
         """Return the ``k`` of all sections that have none of their own; auto: the number of classes."""
         known = {CLUSTERS: Annotated[int, SEVERAL] | Literal["auto"]}
@@ -103,8 +134,12 @@ class Params:
         """Return what is wrong with the encoder that a method starts from."""
         frozen, trained = self.items("encoders"), self.items("pretexts")
         what, on_logmels = f"{METHODS}.{method} = {encoder!r}", registry.get(METHODS, method).input == "logmel"
+        if encoder is None and not on_logmels:
+            return [f"{what}: {method} clusters an embedding: name the encoder that gives it"]
+        if encoder is None and self._raw(method).get("start") == "pretext":
+            return [f"{what}: {method}.start = 'pretext' needs an encoder: name one, or set {method}.start=scratch"]
         if encoder is None:
-            return [] if on_logmels else [f"{what}: {method} clusters an embedding: name the encoder that gives it"]
+            return []
         if encoder not in [*frozen, *trained]:
             return [f"{what}: no encoder that runs{choices(encoder, [*frozen, *trained])}"]
         if on_logmels and encoder in frozen:
@@ -133,13 +168,12 @@ class Params:
             ParamsError: unknown key, wrong type, value out of range, or a required key that is missing.
         """
         raw, known = self._raw(name), declared(*kinds)
-        if CLUSTERS in known:
+        needed = list(chain.from_iterable(required(kind) for kind in kinds))
+        if CLUSTERS in needed:
             raw = {CLUSTERS: "auto"} | raw
-        mistakes = [f"{name}.{key}: unknown key{choices(key, known)}" for key in raw if key not in known]
-        needed = chain.from_iterable(required(kind) for kind in kinds)
-        mistakes += [f"{name}.{key}: missing; it has no default" for key in needed if key not in raw]
-        values, wrong = checked(known, {key: raw[key] for key in raw if key in known}, f"{name}.", text=True)
-        self.stop(mistakes + wrong)
+        missing = [f"{name}.{key}: missing; it has no default" for key in needed if key not in raw]
+        values, mistakes = _checked(name, raw, known)
+        self.stop(missing + mistakes)
         if values.get(CLUSTERS) == "auto":
             values[CLUSTERS] = self.clusters()
         return {key: resolved.get(key, value) if value == "auto" else value for key, value in values.items()}
@@ -173,7 +207,8 @@ class Params:
         """Every top-level key is a list or a section of a stage or a registered file; lists name such files."""
         registered = {key: registry.names(folder) for key, folder in ITEMS.items()}
         datasets = registry.names("datasets")
-        known = [*LISTS, CLUSTERS, METHODS, *STAGE_SECTIONS, *datasets, *chain.from_iterable(registered.values())]
+        corpora, stages = registry.names(CORPORA), (CLUSTERS, METHODS, SEPARATORS, *STAGE_SECTIONS)
+        known = [*LISTS, *stages, *datasets, *corpora, *chain.from_iterable(registered.values())]
         mistakes = [f"{key}: unknown section{choices(key, known)}" for key in self.content if key not in known]
         for key, names in registered.items():
             items = self.content.get(key)
@@ -182,12 +217,19 @@ class Params:
                     mistakes.append(f"{key}: {item!r} is no {key[:-1]}{choices(item, names)}")
                 elif item not in self.content:
                     mistakes.append(f"{item}: its section is missing ({key} names it); `{item}: {{}}` will do")
-        dataset = self._raw("data").get("dataset")
-        if dataset not in datasets:
-            mistakes.append(f"data.dataset: {dataset!r} is no data set{choices(dataset, datasets)}")
-        elif dataset not in self.content:
-            mistakes.append(f"{dataset}: its section is missing (data.dataset names it); `{dataset}: {{}}` will do")
+        mistakes += self._choice("data", "dataset", datasets, "data set")
+        for name in MIXTURES:
+            mistakes += self._choice(name, "corpus", corpora, "corpus")
         self.stop(mistakes)
+
+    def _choice(self, name: str, key: str, registered: list[str], what: str) -> list[str]:
+        """Return what is wrong with a key of a section that names another section, of a registered item."""
+        chosen = self._raw(name).get(key)
+        if chosen not in registered:
+            return [f"{name}.{key}: {chosen!r} is no {what}{choices(chosen, registered)}"]
+        if chosen not in self.content:
+            return [f"{chosen}: its section is missing ({name}.{key} names it); `{chosen}: {{}}` will do"]
+        return []
 
     def stop(self, mistakes: list[str]) -> None:
         """Raise ``ParamsError`` where there are mistakes."""
@@ -196,9 +238,18 @@ class Params:
 
 
 def declared(*kinds: type) -> dict[str, Any]:
-    """Return name -> annotated type of all parameters; every ``k`` is 2 or more, or auto."""
+    """Return name -> annotated type of all parameters; a ``k`` without a default is 2 or more, or auto."""
     known = {name: kind for each in kinds for name, kind in types(each).items()}
-    return {n: Annotated[kind, SEVERAL] | Literal["auto"] if n == CLUSTERS else kind for n, kind in known.items()}
+    if any(CLUSTERS in required(kind) for kind in kinds):
+        known[CLUSTERS] = Annotated[known[CLUSTERS], SEVERAL] | Literal["auto"]
+    return known
+
+
+def _checked(name: str, raw: dict[str, Any], known: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the values of a section and what is wrong with its keys and values."""
+    mistakes = [f"{name}.{key}: unknown key{choices(key, known)}" for key in raw if key not in known]
+    values, wrong = checked(known, {key: raw[key] for key in raw if key in known}, f"{name}.", text=True)
+    return values, mistakes + wrong
 
 
 def _kind(name: str) -> type:
@@ -213,12 +264,14 @@ def check_all(params: Params) -> None:
     A section is checked where its item does not run too: it runs as soon as a list names it.
     """
     sections = {name: tuple(map(_kind, kinds)) for name, kinds in STAGE_SECTIONS.items()}
-    for room in ("datasets", *ITEMS.values()):
+    for room in ("datasets", CORPORA, *ITEMS.values()):
         sections |= {name: (registry.get(room, name),) for name in registry.names(room) if name in params.content}
     params.clusters()
     for key in LISTS:
         params.items(key)
     params.check_starts()
+    for name in params.separators():
+        params.separator(name)
     mistakes = [mistake for name, kinds in sections.items() for mistake in params.mistakes(name, *kinds)]
     if not params.items("encoders") and not params.items("pretexts"):
         mistakes.append(f"{params.path}: encoders and pretexts are both empty: name an encoder in one of them")

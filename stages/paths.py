@@ -5,6 +5,7 @@ from pathlib import Path
 
 CHECK = Path("data/check")
 RECORDINGS = Path("data/recordings")
+CORPORA = Path("data/corpora")
 CLIPS = Path("data/clips")
 TRUTH = Path("data/truth")
 LOGMEL = Path("data/logmel")
@@ -12,6 +13,9 @@ EMBEDDINGS = Path("data/embeddings")
 REDUCED = Path("data/reduced")
 LABELS = Path("data/labels")
 MODELS = Path("data/models")
+MIXTURES = Path("data/mixtures")
+SEPARATORS = Path("data/separators")
+SEPARATED = Path("data/separated")
 METRICS = Path("metrics")
 PLOTS = Path("plots")
 CURVES = PLOTS / "training"

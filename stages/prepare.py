@@ -5,7 +5,7 @@ from audioclust.results import costs
 from audioclust.runs.prepare import Prepare
 from params import Params, run
 from paths import CLIPS, COSTS, SCRATCH
-from recordings import found
+from source import found
 
 
 def main() -> None:

@@ -1,29 +1,25 @@
 """The recordings, found and listed. Run by ``dvc repro recordings`` as ``python stages/recordings.py``."""
 
-from pathlib import Path
-
-import pandas as pd
-
+import mixtures
 import own_source  # noqa: F401
-from audioclust import registry
+import source
 from audioclust.runs.label import Label
-from audioclust.runs.recordings import Source, write
+from audioclust.runs.mixtures import EMBEDDED, Mixtures, listed
+from audioclust.runs.recordings import write
 from params import Params, run
-from paths import PROJECT, RECORDINGS, SCRATCH
-
-
-def found(params: Params) -> tuple[Path, pd.DataFrame]:
-    """Return the folder of the recordings and their list."""
-    source = Source(**params.part("data", Source))
-    kind = registry.get("datasets", source.dataset)
-    return source.find(kind(**params.section(source.dataset, kind)), PROJECT)
+from paths import CORPORA, RECORDINGS, SCRATCH
 
 
 def main() -> None:
     params = Params()
-    root, recordings = found(params)
+    root, recordings = source.found(params)
     Label(**params.part("data", Label)).choose(recordings)  # which refuses what cannot be scored, before any work
     print(write(recordings, root, RECORDINGS, SCRATCH / "digests.csv"))
+    CORPORA.mkdir(parents=True, exist_ok=True)  # also where nothing is mixed
+    for name in params.mixtures():
+        embedded = Mixtures(**params.part(name, Mixtures)).corpus in EMBEDDED
+        root = None if embedded else mixtures.found(params, name)[2]
+        write(listed(root), root, CORPORA / name, SCRATCH / f"digests-{name}.csv")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,13 @@ TINY = {
     "clusterers": ["kmeans", "agglomerative"],
     "reduce": {"neighbours": 10},
     "tsne": {"perplexity": 5, "jobs": 1},
+    "separators": {"speech": {"mixtures": "mixtures", "sources": 2}},
+    "separator": {"k": 4, "hidden": 8, "epochs": 2, "steps": 2, "batch": 2, "frames": [20]},
+    "mixtures": {"two": 2, "three": 0, "seconds": 1.0},
+    "voices": {"men": 3, "women": 3, "utterances": 2, "seconds": 1.0},
+    "separate": {"bases": 4, "iterations": 5, "restarts": 1, "workers": 1},
 }
+WHOLE = ("methods", "separators")  # sections that replace the project's, where others change some of its values
 
 
 def record(folder: Path) -> None:
@@ -51,7 +57,7 @@ def tiny(root: Path) -> dict:
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     data = {"dataset": "fsdd", "root": str(root), "label": "digit", "clip_seconds": 1.0}
     return content | {
-        name: content[name] | section if isinstance(section, dict) and name != "methods" else section
+        name: content[name] | section if isinstance(section, dict) and name not in WHOLE else section
         for name, section in (TINY | {"data": data}).items()
     }
 

@@ -15,6 +15,7 @@ from typing import Any
 import joblib
 from tqdm import tqdm
 
+tqdm.monitor_interval = 0  # its thread would keep later workers from being forked
 OVER = 2  # times as many processes as cores, at most, where few long tasks would leave a core idle at the end
 DEATH_SIGNAL = 1  # of prctl(2): PR_SET_PDEATHSIG
 

@@ -255,6 +255,8 @@ def test_a_method_starts_from_an_encoder_that_runs(tmp_path):
         check(spice="logmel_stats")
     with pytest.raises(ParamsError, match=r"temi clusters an embedding: name the encoder"):
         check(temi=None)
+    with pytest.raises(ParamsError, match=r"deepcluster\.start = 'pretext' needs an encoder: name one, or set"):
+        check(deepcluster=None)
     with pytest.raises(ParamsError, match=r"methods: 'tmei' is no method.*did you mean 'temi'"):
         check(tmei="moco")
     assert check(temi="logmel_stats", spice=None) == {"temi": "logmel_stats", "spice": None}

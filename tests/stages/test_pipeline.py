@@ -125,6 +125,22 @@ def test_an_edit_makes_stale_what_imports_it(project):
     assert project.stale("check") == {"pretext@simclr", "deep@spice", "deep@temi"}
 
 
+def test_separation_reruns_by_itself(project):
+    project.edit("src/audioclust/separation/network.py")
+    assert project.stale("check") == {"separator@speech", "separate"}
+    project.edit("src/audioclust/separation/corpora/voices.py")
+    assert project.stale("check") == {"mixtures", "separator@speech", "separate"}
+
+
+def test_a_parameter_of_separation_reruns_what_it_is_of(project):
+    project.params(**project.section("separate", restarts=2))
+    assert project.stale("check") == {"separate"}
+    project.params(**project.section("mixtures", pairs="balanced"))
+    assert project.stale("check") == {"separator@speech", "separate"}
+    project.params(separators={})
+    assert project.ran() == {"check", "mixtures", "separate"}
+
+
 def test_remarks_bookkeeping_and_new_files_make_nothing_stale(project):
     project.edit("src/audioclust/training/loop.py", "# a remark")
     project.edit("src/audioclust/registry.py")
@@ -158,7 +174,8 @@ def pieces(project: Project) -> list[Path]:
 def test_a_pin_makes_stale_what_uses_the_library(project):
     path = project.path / "requirements.txt"
     path.write_text(path.read_text().replace("safetensors==", "safetensors==9").replace("tqdm==", "tqdm==9"))
-    assert project.stale("check") == {"pretext@simclr", "deep@spice", "deep@temi"}
+    users = {"pretext@simclr", "deep@spice", "deep@temi", "separator@speech", "separate"}
+    assert project.stale("check") == users
 
 
 # What a parameter makes stale

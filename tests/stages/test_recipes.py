@@ -1,4 +1,4 @@
-"""Recipes name parameters that exist, with valid values; ``dvc`` is replaced by a stub that records its calls."""
+"""Recipes name parameters that exist, with valid values; stubs of ``dvc`` and ``python`` record their calls."""
 
 import json
 import os
@@ -12,29 +12,43 @@ import pytest
 from dvc.exceptions import InvalidArgumentError
 from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
 
+from audioclust.report import separation
 from params import Params, ParamsError, check_all
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted(path for path in (ROOT / "recipes").glob("*.sh") if not path.name.startswith("_"))
+# A run leaves its scores, a model, and another params.yaml; it needs the one that its overrides are for.
 STUB = """#!{python}
 import json, os, sys
+from pathlib import Path
 
 with open(os.environ["CALLS"], "a") as file:
     print(json.dumps(sys.argv[1:]), file=file)
+if sys.argv[1:3] == ["exp", "run"] and "--queue" not in sys.argv:
+    assert Path("params.yaml").read_text() == "untouched"
+    for name in ("metrics/separation.csv", "data/separators/speech/seed-0/model.safetensors"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(" ".join(sys.argv))
+    Path("params.yaml").write_text("overridden")
 """
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="recipes are bash scripts")
 
 
 def calls(recipe: Path, tmp_path: Path, *arguments: str, **variables: str) -> list[list[str]]:
-    """Run a recipe with environment ``variables`` and return the arguments of its calls of ``dvc``."""
-    stub, record = tmp_path / "bin" / "dvc", tmp_path / "calls"
-    stub.parent.mkdir()
-    stub.write_text(STUB.format(python=sys.executable))
-    stub.chmod(0o755)
-    environment = os.environ | {"PATH": f"{stub.parent}{os.pathsep}{os.environ['PATH']}", "CALLS": str(record)}
-    environment.pop("DATA", None)
-    subprocess.run([str(recipe), *arguments], cwd=tmp_path, env=environment | variables, check=True, timeout=60)
+    """Run a copy of a recipe with environment ``variables`` and return the arguments of its calls of the stubs."""
+    stubs, record, project = tmp_path / "bin", tmp_path / "calls", tmp_path / "project"
+    stubs.mkdir()
+    for name in ("dvc", "python"):
+        (stubs / name).write_text(STUB.format(python=sys.executable))
+        (stubs / name).chmod(0o755)
+    shutil.copytree(recipe.parent, project / "recipes")
+    (project / "params.yaml").write_text("untouched")
+    environment = os.environ | {"PATH": f"{stubs}{os.pathsep}{os.environ['PATH']}", "CALLS": str(record)}
+    for name in ("DATA", "SIZE"):
+        environment.pop(name, None)
+    command = [str(project / "recipes" / recipe.name), *arguments]
+    subprocess.run(command, cwd=tmp_path, env=environment | variables, check=True, timeout=60)
     return [json.loads(line) for line in record.read_text().splitlines()]
 
 
@@ -50,27 +64,39 @@ def runs(found: list[list[str]]) -> list[tuple[list[str], list[str]]]:
     return parsed
 
 
-def check(overrides: list[str], tmp_path: Path) -> None:
-    """Apply overrides to a copy of the project's params.yaml, of a sweep the first values, and check the result."""
+def root(overrides: list[str]) -> tuple[str, str]:
+    """Return the section that says where the recordings lie, and the folder."""
+    found = (re.fullmatch(r"(data|mixtures)\.root=\"?(.*?)\"?", each) for each in overrides)
+    return next(match.groups() for match in found if match)
+
+
+def overridden(overrides: list[str], tmp_path: Path) -> Path:
+    """Apply overrides to a copy of the project's params.yaml, of a sweep the first values, and return its path."""
     path = tmp_path / "params.yaml"
     path.write_text((ROOT / "params.yaml").read_text())
     apply_overrides(path, get_hydra_sweeps({"params.yaml": overrides})[0]["params.yaml"])
-    check_all(Params(path))
+    return path
+
+
+def check(overrides: list[str], tmp_path: Path) -> None:
+    """Check the project's parameters with overrides."""
+    check_all(Params(overridden(overrides, tmp_path)))
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_names_parameters_that_exist(recipe, tmp_path):
     found = calls(recipe, tmp_path, "-S", "evaluate.sample=77")
-    parsed = runs(found)
-    assert parsed and parsed == runs(found[: len(parsed)]), "the queue is started last"
-    assert found[len(parsed) :] == ([["queue", "start"]] if len(parsed) > 1 else [])
-    assert len({tuple(overrides) for _, overrides in parsed}) == len(parsed), "no run is queued twice"
+    parsed, separates = runs(found), recipe.stem.endswith("separation")
+    queued = len(parsed) > 1 and not separates
+    assert parsed and parsed == runs(found[: len(parsed)]), "the queue is started, and tables are printed, last"
+    assert queued == (found[len(parsed) :] == [["queue", "start"]])
+    assert len({tuple(overrides) for _, overrides in parsed}) == len(parsed), "no run is made twice"
     for options, overrides in parsed:
         assert overrides[-1] == "evaluate.sample=77", "extra arguments are passed on"
-        assert not [each for each in overrides if each.startswith("+")], "params.yaml has every parameter"
-        assert options == (["--queue"] if len(parsed) > 1 else [])
-        root = next(each.removeprefix("data.root=").strip('"') for each in overrides if each.startswith("data.root="))
-        assert not options or Path(root).is_absolute(), "a queued run has a folder of its own"
+        new = [each for each in overrides if each.startswith("+") and not each.startswith("+separators.")]
+        assert not new, "params.yaml has every parameter"
+        assert options == ["--queue"] * queued + ["separate"] * separates
+        assert not queued or Path(root(overrides)[1]).is_absolute(), "a queued run has a folder of its own"
         check(overrides, tmp_path)
 
 
@@ -78,10 +104,39 @@ def test_a_recipe_names_parameters_that_exist(recipe, tmp_path):
 def test_recordings_may_lie_in_any_folder(recipe, tmp_path):
     folder = "/it's (new), [b] {c} = #1 ~ é"
     ((_, overrides), *_) = runs(calls(recipe, tmp_path, DATA=folder))
-    path = tmp_path / "params.yaml"
-    path.write_text((ROOT / "params.yaml").read_text())
-    apply_overrides(path, get_hydra_sweeps({"params.yaml": overrides})[0]["params.yaml"])
-    assert Params(path)["data"]["root"].startswith(f"{folder}/")
+    path = overridden(overrides, tmp_path)
+    assert Params(path)[root(overrides)[0]]["root"].startswith(f"{folder}/")
+
+
+@pytest.mark.parametrize("size", ["small", "paper"])
+def test_separation_fills_the_four_tables_of_its_source(size, tmp_path):
+    recipe = ROOT / "recipes" / "librispeech_separation.sh"
+    found = calls(recipe, tmp_path, SIZE=size)
+    *_, (script, *kept) = found
+    assert script == "stages/separation_tables.py" and (ROOT / script).is_file()
+    about, models = {}, {}
+    for _, overrides in runs(found):
+        params = Params(overridden(overrides, tmp_path))
+        check_all(params)
+        sections = {name: params.separator(name) for name in params.separators()}
+        models |= sections
+        about |= {name: (params["mixtures"]["pairs"], section["sources"]) for name, section in sections.items()}
+    dimensions = {(models[name]["k"], models[name]["activation"]) for name in about if about[name] == ("all", 2)}
+    assert dimensions == set(separation.EMBEDDINGS)
+    assert {pairs for pairs, _ in about.values()} == {pairs for _, pairs in separation.PAIRS if pairs}
+    assert ("all", 3) in about.values()
+    project = tmp_path / "project"
+    starts = {name: section["start"] for name, section in models.items() if about[name][0] != "all"}
+    base, *later = [(project / name).read_text() for name in kept]
+    assert all((project / start / "model.safetensors").read_text() == base for start in starts.values()), "the first's"
+    assert all(f"+separators.{name}=" in "".join([base, *later]) for name in models if name != "speech")
+    assert len(later) == len(runs(found)) - 1 and (project / "params.yaml").read_text() == "untouched"
+
+
+def test_an_unknown_size_is_an_error(tmp_path):
+    with pytest.raises(subprocess.CalledProcessError):
+        calls(ROOT / "recipes" / "librispeech_separation.sh", tmp_path, SIZE="huge")
+    assert not (tmp_path / "calls").exists()
 
 
 @pytest.mark.parametrize(

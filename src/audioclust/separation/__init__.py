@@ -1,0 +1,1 @@
+"""Deep clustering for source separation: an embedding for every time-frequency bin of a mixture."""

@@ -1,0 +1,175 @@
+"""Training mixtures, made where they are used: new partners, cuts and levels every time, from one generator."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audioclust.separation.corpus import Corpus
+from audioclust.separation.mixtures import FAINT, PEAK, RANGE, gain_pattern
+
+BLOCK = 64  # samples whose energy is known together
+CANDIDATES = 4  # cuts drawn for each that is used
+
+Pairs = Literal["all", "balanced", "female"]
+
+
+class Mixer:
+    """Draws mixtures of one part of a corpus, whose samples all lie on the device as int16.
+
+    Legend: b mixtures, s sources, u utterances, p speakers, c candidates, n samples.
+
+    Speakers are drawn uniformly, an utterance of each by its length, and of it a cut; four cuts are drawn and the first
+    is taken that is not nearly silent (30 dB below the utterance's level), the last if all are. An utterance that is
+    shorter than the cut is padded with zeros at a random offset. Levels and normalisation are those of
+    ``mixtures.mix``, with the peaks of whole utterances, so that a quiet cut stays quiet, as it is within a longer
+    mixture. Random numbers come from a generator of the CPU, so that every device draws the same mixtures.
+
+    Args:
+        corpus: with its parts.
+        sources: of each mixture.
+        pairs: "all": any speakers; "balanced": each number of men among the sources equally often (two sources: mm, fm,
+            ff); "female": women alone.
+        device: of the samples and of what is drawn.
+        aligned: of music, the share of mixtures that are one piece at one time; the others are random cuts.
+        part: of the corpus: "train"; "closed" for a loss that is watched.
+
+    Raises:
+        ValueError: too few speakers.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        sources: int = 2,
+        pairs: Pairs = "all",
+        device: str = "cpu",
+        *,
+        aligned: float = 0.5,
+        part: str = "train",
+    ):
+        if sources < 2:
+            raise ValueError(f"sources = {sources}: a mixture needs 2 or more")
+        rows = corpus.part(part).sort_values(["speaker", "utterance"], ignore_index=True)
+        self.sources, self.pairs, self.device, self.rate = sources, pairs, device, corpus.rate
+        self.rows = rows
+        speakers = rows.groupby("speaker", sort=True)
+        self.genders = torch.tensor([{"m": 0, "f": 1}.get(each, -1) for each in speakers["gender"].first()])
+        self._check(pairs, sources)
+        self.lengths = torch.tensor(rows["length"].tolist())  # (u,)
+        self.ends = self.lengths.cumsum(0)  # (u,) also of the utterances in ``samples``, which are in the rows' order
+        self.starts = self.ends - self.lengths
+        self.levels = torch.tensor(rows["level"].tolist(), dtype=torch.float64)
+        last = torch.tensor(speakers.size().tolist()).cumsum(0) - 1  # utterance of each speaker
+        self.spans = torch.stack([torch.cat([self.ends.new_zeros(1), self.ends[last[:-1]]]), self.ends[last]], dim=1)
+        self._pieces(corpus, sources, aligned)
+        taken = [corpus.samples[row.start : row.start + row.length] for row in rows.itertuples()]
+        self.peaks = torch.tensor([float(np.abs(x.astype(np.int32)).max()) for x in taken], dtype=torch.float64)
+        samples = torch.from_numpy(np.concatenate(taken))
+        self.energy = _energy(samples)
+        self.samples = samples.to(device)
+        self.pattern = torch.from_numpy(gain_pattern(sources))
+
+    def draw(self, batch: int, samples: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return float32 mixtures (b, n) and the sources in them (b, s, n), full scale at 1."""
+        chosen = self._utterances(batch, generator)  # (b, s)
+        uniform = torch.rand(batch, self.sources, CANDIDATES, generator=generator, dtype=torch.float64)
+        together = None
+        if len(self.held):
+            together = torch.rand(batch, 1, generator=generator) < self.aligned
+            chosen = torch.where(together, self._of_one_piece(batch, generator), chosen)
+            uniform = torch.where(together[:, :, None], uniform[:, :1], uniform)
+        starts = self._starts(chosen, uniform, samples, together)  # (b, s)
+        gains = torch.rand(batch, self.pattern.shape[1], generator=generator, dtype=torch.float64) * RANGE
+        weights = 10 ** (gains @ self.pattern.T / 20) / self.levels[chosen].sqrt() / 32768
+        return self._mixed(chosen, starts, weights, samples)
+
+    def _check(self, pairs: str, sources: int) -> None:
+        """Raise where there are too few speakers."""
+        men, women = int((self.genders == 0).sum()), int((self.genders == 1).sum())
+        if pairs not in ("all", "balanced", "female"):
+            raise ValueError(f"mixtures.pairs = {pairs!r}: choose one of all, balanced, female")
+        have = {"all": len(self.genders), "balanced": min(men, women), "female": women}[pairs]
+        if have < sources:
+            what = {"all": "speakers", "balanced": "men and as many women", "female": "women"}[pairs]
+            unknown = len(self.genders) - men - women
+            way_out = "" if pairs == "all" else ", or choose mixtures.pairs = all"
+            raise ValueError(
+                f"mixtures.pairs = {pairs}: mixtures of {sources} sources need {sources} {what}, and here are "
+                f"men: {men}, women: {women}, of unknown gender: {unknown}; add speakers{way_out}"
+            )
+
+    def _pieces(self, corpus: Corpus, sources: int, aligned: float) -> None:
+        """Find the pieces that have enough instruments."""
+        music = self.rows[self.rows["piece"] != ""]
+        speakers = {name: place for place, name in enumerate(sorted(self.rows["speaker"].unique()))}
+        pieces = {name: place for place, name in enumerate(sorted(music["piece"].unique()))}
+        table = torch.full((len(pieces), len(speakers)), -1)  # (pieces, p): the utterance, -1 for none
+        for row in music.itertuples():
+            table[pieces[row.piece], speakers[row.speaker]] = row.Index
+        self.held = table[(table >= 0).sum(dim=1) >= sources]
+        self.aligned = aligned
+        lengths = torch.where(self.held >= 0, self.lengths[self.held.clamp(min=0)], 0)
+        self.piece_ends = lengths.amax(dim=1).cumsum(0) if len(self.held) else lengths.new_zeros(0)
+
+    def _utterances(self, batch: int, generator: torch.Generator) -> Tensor:
+        """Draw distinct speakers and an utterance of each, (b, s)."""
+        speakers = self._speakers(batch, generator)
+        moment = torch.rand(batch, self.sources, generator=generator, dtype=torch.float64)
+        begin, end = self.spans[speakers].unbind(dim=-1)
+        return torch.searchsorted(self.ends, begin + (moment * (end - begin)).long(), right=True)
+
+    def _speakers(self, batch: int, generator: torch.Generator) -> Tensor:
+        """Draw distinct speakers, (b, s)."""
+        keys = torch.rand(batch, len(self.genders), generator=generator, dtype=torch.float64)
+        if self.pairs == "all":
+            return keys.topk(self.sources).indices
+        women = torch.where(self.genders == 1, keys, -1).topk(self.sources).indices
+        if self.pairs == "female":
+            return women
+        men = torch.where(self.genders == 0, keys, -1).topk(self.sources).indices
+        count = torch.randint(self.sources + 1, (batch, 1), generator=generator)  # of men
+        ordered = torch.where(torch.arange(self.sources) < count, men, women)
+        order = torch.rand(batch, self.sources, generator=generator).argsort(dim=1)  # or the first would mostly be men
+        return ordered.gather(1, order)
+
+    def _of_one_piece(self, batch: int, generator: torch.Generator) -> Tensor:
+        """Draw a piece by its length, and distinct instruments of it, (b, s)."""
+        moment = torch.rand(batch, generator=generator, dtype=torch.float64) * self.piece_ends[-1]
+        rows = self.held[torch.searchsorted(self.piece_ends, moment.long(), right=True)]  # (b, p)
+        keys = torch.rand(rows.shape, generator=generator, dtype=torch.float64)
+        return rows.gather(1, torch.where(rows >= 0, keys, -1).topk(self.sources).indices)
+
+    def _starts(self, chosen: Tensor, uniform: Tensor, samples: int, together: Tensor | None) -> Tensor:
+        """Return where in its utterance each cut starts (b, s): the first of the candidates that can be heard.
+
+        Below 0 where the utterance is shorter than the cut.
+        """
+        room = (self.lengths[chosen] - samples)[:, :, None]
+        low, high = room.clamp(max=0), room.clamp(min=0)
+        starts = low + (uniform * (high - low + 1)).long()  # (b, s, c)
+        begin = self.starts[chosen][:, :, None]
+        first, last = starts.clamp(min=0), torch.minimum(starts + samples, self.lengths[chosen][:, :, None])
+        energy = self.energy[(begin + last) // BLOCK] - self.energy[(begin + first) // BLOCK]
+        heard = energy > FAINT * samples * self.levels[chosen][:, :, None]
+        if together is not None:  # one moment for all sources of a piece
+            heard = torch.where(together[:, :, None], heard.all(dim=1, keepdim=True), heard)
+        heard[:, :, -1] = True
+        return starts.gather(2, heard.to(torch.uint8).argmax(dim=2, keepdim=True)).squeeze(2)
+
+    def _mixed(self, chosen: Tensor, starts: Tensor, weights: Tensor, samples: int) -> tuple[Tensor, Tensor]:
+        moments = torch.arange(samples, device=self.device) + starts.to(self.device)[:, :, None]  # (b, s, n)
+        inside = (moments >= 0) & (moments < self.lengths[chosen].to(self.device)[:, :, None])
+        places = (self.starts[chosen].to(self.device)[:, :, None] + moments).clamp(0, len(self.samples) - 1)
+        sources = self.samples[places] * inside * weights.to(self.device, torch.float32)[:, :, None]
+        mixture = sources.sum(dim=1)
+        loudest = (weights * self.peaks[chosen]).amax(dim=1).to(self.device, torch.float32)  # (b,)
+        peak = torch.maximum(mixture.abs().amax(dim=1), loudest).clamp(min=1) / PEAK
+        return mixture / peak[:, None], sources / peak[:, None, None]
+
+
+def _energy(samples: Tensor) -> Tensor:
+    """Return the energy (blocks + 1,) of all samples before each block, full scale at 1."""
+    blocks = torch.nn.functional.pad(samples, (0, -len(samples) % BLOCK)).reshape(-1, BLOCK).double() / 32768
+    return torch.cat([blocks.new_zeros(1), blocks.square().sum(dim=1).cumsum(0)])
