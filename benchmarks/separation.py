@@ -1,6 +1,6 @@
 """A training step of deep clustering for separation, beside a plain loop of the same work, and what its time goes to.
 
-``python benchmarks/separation.py [--networks small paper] [--batch 16] [--workers 0]`` prints two tables, for the CPU
+``python benchmarks/separation.py [--networks small paper] [--batch 2 16] [--workers 0]`` prints two tables, for the CPU
 and, if there is one, the GPU. First (``--tables steps``) the training frames per second of ``Separator``, mixing and
 optimiser included, those of the loop, the ratio, the seconds of a step of ours, and on a GPU those in float32 and their
 ratio to those in bfloat16, and the memory of a fit. All are differences between fits of few and of many epochs, so that
@@ -133,13 +133,13 @@ def endless(loader: DataLoader) -> Iterator:
 class Training:
     """The training of a network by both sides."""
 
-    def __init__(self, name: str, arguments: argparse.Namespace, device: str):
-        self.sizes, self.device, self.arguments = NETWORKS[name], device, arguments
+    def __init__(self, name: str, batch: int, arguments: argparse.Namespace, device: str):
+        self.sizes, self.batch, self.device, self.arguments = NETWORKS[name], batch, device, arguments
         self.corpus = corpus()
         self.mixer = Mixer(self.corpus, SOURCES, device=device)
 
     def model(self, epochs: int) -> Separator:
-        more = {"frames": [FRAMES], "batch": self.arguments.batch, "lr": 3e-3, "device": self.device}
+        more = {"frames": [FRAMES], "batch": self.batch, "lr": 3e-3, "device": self.device}
         return Separator(**self.sizes, **more, epochs=epochs, steps=self.arguments.steps)
 
     def ours(self, epochs: int) -> None:
@@ -147,9 +147,8 @@ class Training:
 
     def loader(self) -> Iterator:
         """Return an iterator whose workers run until it is freed."""
-        batch = self.arguments.batch
-        items = Mixtures(self.corpus, LONG * self.arguments.steps * batch)
-        return endless(DataLoader(items, batch, **several(self.arguments.workers, self.device)))
+        items = Mixtures(self.corpus, LONG * self.arguments.steps * self.batch)
+        return endless(DataLoader(items, self.batch, **several(self.arguments.workers, self.device)))
 
     def plain(self, epochs: int, loader: Iterator) -> None:
         network = Network(**self.sizes).to(self.device)
@@ -171,7 +170,7 @@ def speed(training: Training, turns: int) -> tuple[str, ...]:
         training.ours(SHORT)
         return float(np.median([difference(seconds, training.ours, device) for _ in range(turns)])) / steps
 
-    frames = arguments.batch * FRAMES * steps
+    frames = training.batch * FRAMES * steps
     full = in_float32(again, one / steps, device)
     return f"{frames / one:.0f}", f"{frames / other:.0f}", f"{ratio:.2f}", f"{one / steps:.4f}", *full, memory
 
@@ -225,7 +224,8 @@ def trainings(arguments: argparse.Namespace) -> Iterator[tuple[tuple[str, ...], 
     """Yield the first cells of a row, and the training."""
     for device in arguments.devices:
         for name in arguments.networks:
-            yield (device, name, str(arguments.batch)), Training(name, arguments, device)
+            for batch in arguments.batch:
+                yield (device, name, str(batch)), Training(name, batch, arguments, device)
 
 
 def steps(arguments: argparse.Namespace) -> None:
@@ -253,7 +253,7 @@ TABLES = {"steps": steps, "shares": shares}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--batch", type=int, nargs="+", default=[2, 16])
     parser.add_argument("--steps", type=int, default=5, help="of an epoch")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)

@@ -1,13 +1,14 @@
 """Shared by the tests of separation: a corpus of tones in all parts, and a small network that has learned them."""
 
 from functools import cache
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 import torch
 from corpus_fixture import corpus
 
-from audioclust.separation import masks
+from audioclust.separation import masks, separator
 from audioclust.separation.corpus import Corpus
 from audioclust.separation.mixer import Mixer
 from audioclust.separation.mixtures import tests
@@ -47,8 +48,13 @@ def untrained(**changes) -> Separator:
 def fitted(run=None, valid=None, **changes) -> Separator:
     """Return a network fitted to ``tones``."""
     model = Separator(**TINY | changes)
-    with one_thread():
-        return model.fit(Mixer(tones(), model.sources), valid=valid, run=run)
+    return fit(model, Mixer(tones(), model.sources), valid=valid, run=run)
+
+
+def fit(model: Separator, mixer: Mixer, **options) -> Separator:
+    """Fit a network that learns to count from little."""
+    with one_thread(), mock.patch.multiple(separator, COUNTED=separator.VALIDATION, COUNTED_FRAMES=20):
+        return model.fit(mixer, **options)
 
 
 @cache

@@ -15,7 +15,6 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from audioclust.separation import clusters, masks
-from audioclust.separation.counting import count_sources, valley
 
 GOLDEN = {k: torch.from_numpy(v) for k, v in np.load(Path(__file__).parents[1] / "golden" / "masks.npz").items()}
 
@@ -155,10 +154,9 @@ def test_what_inactive_bins_hold_changes_nothing():
         lambda v: masks.global_labels(v, active, 2),
         lambda v: masks.oracle_labels(v, active, spectra, mixture, frames=10),
         lambda v: masks.global_labels(masks.spectral(v, active, 2), active, 2),
-        lambda v: count_sources(v, active),
     ):
         one, other = found(v), found(strange)
-        assert torch.equal(one, other) if torch.is_tensor(one) else one == other
+        assert torch.equal(one, other)
 
 
 def test_one_frame():
@@ -194,8 +192,6 @@ def test_silence_has_no_labels_and_no_sources_asked_for_is_an_error():
     silence = torch.zeros(40, 33, dtype=torch.bool)
     with pytest.raises(ValueError, match=r"2 sources .* has 0: ask for fewer sources, or give .* not silent"):
         masks.global_labels(v, silence, 2)
-    with pytest.raises(ValueError, match="no bin is active: the recording is silent"):
-        count_sources(v, silence)
     with pytest.raises(ValueError, match="sources = 0: must be at least 1"):
         masks.global_labels(v, ~silence, 0)
 
@@ -403,76 +399,6 @@ def test_applied_masks_keep_the_phase_of_the_mixture():
     torch.testing.assert_close(half[1], mixture / 2)
 
 
-# The number of sources
-
-
-def drawn(seed):
-    """Return embeddings of 1 to 5 sources: everything else about them is drawn, too."""
-    rng = np.random.default_rng(seed)
-    sources = 1 + seed % 5
-    sizes = {"t": int(rng.choice([20, 60])), "f": 65, "k": int(rng.choice([20, 40]))}
-    shape = {"noise": rng.uniform(0.2, 1.1), "between": rng.uniform(0, 0.2), "cosine": rng.uniform(0, 0.4)}
-    v, _ = embeddings(sources, **sizes, **shape, least=rng.uniform(0.06, 0.15), few=int(rng.choice([0, 4])), seed=seed)
-    return v, sources
-
-
-def test_the_number_of_sources_is_found_and_wrong_ones_are_less_sure():
-    """Of 25 files of 1 to 5 sources, at most one in ten is counted wrongly."""
-    found = [(count_sources(v, torch.ones(v.shape[:2], dtype=torch.bool)), s) for v, s in map(drawn, range(25))]
-    right = np.array([number == sources for (number, _), sources in found])
-    sure = np.array([confidence for (_, confidence), _ in found])
-    assert right.mean() >= 0.9
-    assert all(0 <= each <= 1 for each in sure)
-    assert sure[right].mean() > 0.5
-    assert right.all() or sure[right].mean() > sure[~right].max()
-
-
-@pytest.mark.parametrize("gap", [1.0, 2.0, 3.0, 4.0])
-def test_a_valley_is_as_deep_as_that_of_the_density(gap):
-    """Two heaps of standard deviation 1; up to a gap of 2 they are one."""
-    points = torch.randn(20000, 2, generator=random(0))
-    points[:, 0] += torch.where(torch.arange(20000) < 10000, gap / 2, -gap / 2)
-    along = torch.linspace(-4, 4, 2001)
-    density = torch.exp(-((along - gap / 2) ** 2) / 2) + torch.exp(-((along + gap / 2) ** 2) / 2)
-    expected = float(1 - density[1000] / density.max())
-    found = valley(points, torch.tensor([gap / 2, 0]), torch.tensor([-gap / 2, 0]))
-    assert found == pytest.approx(expected, abs=0.06)
-
-
-@pytest.mark.parametrize("noise", [0.1, 0.5, 1.0])
-def test_one_source_is_recognised(noise):
-    v, _ = embeddings(1, noise=noise)
-    assert count_sources(v, some())[0] == 1
-
-
-def test_two_sources_are_recognised_in_much_noise():
-    for seed in range(3):
-        v, _ = embeddings(2, t=60, noise=1.3, seed=seed)
-        number, confidence = count_sources(v, torch.ones(60, 33, dtype=torch.bool))
-        assert number == 2 and confidence < 0.7
-
-
-@pytest.mark.parametrize("k", [20, 40])
-def test_noise_alone_is_one_source_and_so_are_equal_embeddings(k):
-    """Judged by the bins that it was found in, a partition of noise has valleys, since dimensions are many."""
-    everywhere = torch.ones(20, 33, dtype=torch.bool)
-    for seed in range(4):
-        v = F.normalize(torch.randn(20, 33, k, generator=random(seed)), dim=2)
-        assert count_sources(v, everywhere)[0] == 1
-    assert count_sources(v[:1, :1].expand(20, 33, k), everywhere)[0] == 1
-
-
-def test_no_more_sources_are_counted_than_the_most_and_few_bins_say_nothing():
-    v, _ = embeddings(4, between=0)
-    active = torch.ones(40, 33, dtype=torch.bool)
-    assert count_sources(v, active, most=6)[0] == 4
-    assert count_sources(v, active, most=3)[0] == 3
-    assert count_sources(v, active, most=1) == (1, 1.0)
-    assert count_sources(v[:3], active[:3]) == (1, 0.0)
-    with pytest.raises(ValueError, match="most = 0 sources: must be at least 1"):
-        count_sources(v, active, most=0)
-
-
 # Devices
 
 
@@ -486,7 +412,6 @@ def everything(v, active, spectra, mixture):
         masks.soft_masks(v, masks.centres(v[masks.above(mixture.abs(), 60)], 2)).argmax(0),
         masks.apply(masks.from_labels(labels, 2), mixture).abs() > 0,
         masks.ideal_binary(spectra.abs()),
-        torch.tensor(count_sources(v, active)[0]),
     )
 
 
@@ -499,7 +424,7 @@ def test_on_a_simulated_device_all_is_computed_there():
     expected = everything(*case())
     with device_fixture.device() as name:
         found = everything(*(each.to(name) for each in case()))
-        assert [x.device.type for x in found[:-1]] == [name] * 6
+        assert [x.device.type for x in found] == [name] * 6
         found = [x.cpu() for x in found]
     assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
 

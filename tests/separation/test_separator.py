@@ -9,7 +9,7 @@ import pytest
 import torch
 from corpus_fixture import corpus
 from deep_fixture import killed_until_it_ends
-from separation_fixture import TINY, drawn, estimates, fitted, tones, trained, untrained
+from separation_fixture import TINY, drawn, estimates, fit, fitted, tones, trained, untrained
 
 from audioclust.separation.affinity import OBJECTIVES
 from audioclust.separation.mixer import Mixer
@@ -103,9 +103,9 @@ class Watched(Mixer):
 
 def test_a_phase_of_longer_segments_has_smaller_batches():
     mixer, run = Watched(tones()), Run()
-    model = Separator(**TINY | {"frames": [20, 40, 400], "epochs": 1, "steps": 2, "batch": 8}).fit(mixer, run=run)
+    model = fit(Separator(**TINY | {"frames": [20, 40, 400], "epochs": 1, "steps": 2, "batch": 8}), mixer, run=run)
     n20, n40, n400 = map(model.stft_.samples, (20, 40, 400))
-    assert mixer.drawn == [(64, n20), (8, n20), (8, n20), (4, n40), (4, n40), (1, n400), (1, n400)]
+    assert mixer.drawn[:7] == [(64, n20), (8, n20), (8, n20), (4, n40), (4, n40), (1, n400), (1, n400)]
     assert n20 == 19 * 64 + 256
     assert [row["phase"] for row in run.curves] == ["frames-20-0", "frames-40-1", "frames-400-2"]
 
@@ -135,7 +135,7 @@ def awkward() -> Mixer:
 def test_equal_and_silent_sources_train_with_every_objective(awkward, objective, kind):
     run = Run()
     model = Separator(**TINY | SHORT | {"sources": 3, "objective": objective, "weights": kind})
-    model.fit(awkward, valid=awkward, run=run)
+    fit(model, awkward, valid=awkward, run=run)
     assert all(np.isfinite([row["loss"], row["gradient"], row["valid"]]).all() for row in run.curves)
     assert all(value.isfinite().all() for value in weights(model).values())
 
@@ -143,7 +143,7 @@ def test_equal_and_silent_sources_train_with_every_objective(awkward, objective,
 def test_nothing_but_silence_trains_to_nothing():
     silent = Mixer(corpus("mf", lengths=(2400,), sounds=lambda number, n: np.zeros(n, np.int16)))
     run = Run()
-    model = Separator(**TINY | SHORT).fit(silent, run=run)
+    model = fit(Separator(**TINY | SHORT), silent, run=run)
     assert [row["loss"] for row in run.curves] == [0, 0]
     assert all(value.isfinite().all() for value in weights(model).values())
 
@@ -248,7 +248,7 @@ class Other:
 def test_another_rate_is_kept(tmp_path):
     recorded = tones()
     recorded.rate = 16000
-    model = Separator(**TINY | SHORT).fit(Mixer(recorded))
+    model = fit(Separator(**TINY | SHORT), Mixer(recorded))
     model.save(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["more"] == {"rate": 16000}
     assert Separator.load(tmp_path).stft_ == model.stft_ and model.stft_.bins == 257

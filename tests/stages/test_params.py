@@ -10,7 +10,7 @@ from pydantic import Field
 
 from audioclust import registry
 from audioclust.parameters import Positive, types
-from params import ITEMS, STAGE_SECTIONS, Params, ParamsError, _kind, _read, check_all
+from params import CORPORA, ITEMS, MIXTURES, STAGE_SECTIONS, Params, ParamsError, _kind, _read, check_all
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -276,7 +276,7 @@ def test_every_parameter_stands_in_the_file():
     """So that `-S` reaches it without `+`, and a reader finds it."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     kinds = {name: [_kind(kind) for kind in names] for name, names in STAGE_SECTIONS.items()}
-    for room in ("datasets", *ITEMS.values()):
+    for room in ("datasets", CORPORA, *ITEMS.values()):
         kinds |= {name: [registry.get(room, name)] for name in registry.names(room)}
     missing = [
         f"{name}.{key}"
@@ -286,6 +286,85 @@ def test_every_parameter_stands_in_the_file():
         if key not in (content.get(name) or {})
     ]
     assert missing == []
+
+
+# Separation
+
+
+def test_a_separator_has_what_is_common_but_for_its_own(tmp_path):
+    own = {"one": {"mixtures": "mixtures", "sources": 3}, "other": {"mixtures": "music", "k": "7", "lr": "1e-4"}}
+    params = Params(written(tmp_path, separators=own, separator={"k": 20, "hidden": 8}))
+    assert params.separator("one") == {"k": 20, "hidden": 8, "sources": 3}
+    assert params.separator("other") == {"k": 7, "hidden": 8, "lr": 1e-4}
+    assert params.mixtures() == ["mixtures", "music"]
+    del own["other"]
+    assert Params(written(tmp_path, separators=own)).mixtures() == ["mixtures"]
+
+
+@pytest.mark.parametrize("none", [{}, None])
+def test_there_may_be_no_separator(tmp_path, none):
+    params = Params(written(tmp_path, separators=none))
+    check_all(params)
+    assert params.separators() == {} and params.mixtures() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mixtures": {"corpus": "voice"}}, r"mixtures\.corpus: 'voice' is no corpus.*did you mean 'voices'"),
+        ({"music": {"corpus": "trios"}}, r"music\.corpus: 'trios' is no corpus"),
+        ({"music": {}}, r"music\.corpus: None is no corpus: choose one of .*voices"),
+        ({"mixtures": ["voices"]}, r"mixtures = \['voices'\]: must be a section of keys and values"),
+        ({"mixture": {}}, r"mixture: unknown section.*did you mean 'mixtures'"),
+        ({"separator": [1]}, r"separator = \[1\]: must be a section"),
+        ({"separators": {"x": {"mixtures": "musik"}}}, r"separators\.x\.mixtures = 'musik': no section.* 'music'"),
+        ({"separators": {"x": {}}}, r"separators\.x\.mixtures = None: no section: choose one of mixtures, music"),
+        ({"separators": {"x": {"mixtures": "voices"}}}, r"separators\.x\.mixtures = 'voices': no section"),
+        ({"separators": {"x": None}}, r"separators = .*dict"),
+        ({"separators": ["x"]}, r"separators = .*dict"),
+        ({"separators": {"x": {"mixtures": "music", "hiden": 3}}},
+         r"separators\.x\.hiden: unknown key.*did you mean 'hidden'"),
+        ({"separators": {"x": {"mixtures": "music", "k": 1}}}, r"separators\.x\.k = 1: greater than or equal to 2"),
+        ({"separators": {"x": {"mixtures": "music", "device": "cpu"}}}, r"separators\.x\.device: unknown key"),
+        ({"separator": {"k": 1}}, r"separator\.k = 1: greater than or equal to 2"),
+        ({"separator": {"k": "auto"}}, r"separator\.k = 'auto': .*integer"),
+        ({"separator": {"frames": []}}, r"separator\.frames = \[\]: "),
+        ({"separator": {"objective": "affinty"}}, r"separator\.objective = 'affinty': .*did you mean 'affinity'"),
+        ({"separator": {"hop": 20}}, r"separator: hop=20\.0 ms must be at most half of window=32\.0 ms"),
+        ({"separator": {"mixtures": "music"}}, r"separator\.mixtures: unknown key"),
+        ({"mixtures": {"corpus": "voices", "pairs": "men"}}, r"mixtures\.pairs = 'men': 'all', 'balanced' or 'female'"),
+        ({"mixtures": {"corpus": "voices", "pair": "all"}}, r"mixtures\.pair: unknown key.*did you mean 'pairs'"),
+        ({"music": {"corpus": "voices", "aligned": 2}}, r"music\.aligned = 2: .*less than or equal to 1"),
+        ({"separate": {"segments": "all"}}, r"separate\.segments = 'all': .*'whole'"),
+        ({"voices": {"men": "x"}}, r"voices\.men = 'x': .*integer"),
+        ({"stems": {"open_shar": 0.1}}, r"stems\.open_shar: unknown key.*did you mean 'open_share'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_separation_is_named_before_any_work(tmp_path, changes, message):
+    with pytest.raises(ParamsError, match=message):
+        check_all(Params(written(tmp_path, **changes)))
+
+
+def test_sections_of_corpora_that_are_named_must_be_there(tmp_path):
+    path = written(tmp_path)
+    content = yaml.safe_load(path.read_text())
+    for name in ("voices", "separator", *MIXTURES):
+        path.write_text(yaml.safe_dump({key: value for key, value in content.items() if key != name}))
+        if name == "separator":  # as every section, it may have its defaults
+            assert Params(path).separator("speech").keys() == {"sources"}
+            continue
+        message = "voices: its section is missing" if name == "voices" else rf"{name}\.corpus: None is no corpus"
+        with pytest.raises(ParamsError, match=message):
+            Params(path)
+
+
+def test_without_the_list_of_separators(tmp_path):
+    path = written(tmp_path)
+    content = yaml.safe_load(path.read_text())
+    del content["separators"]
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ParamsError, match=r"the key 'separators' is missing"):
+        check_all(Params(path))
 
 
 def override(tmp_path: Path, *changes: str) -> Path:

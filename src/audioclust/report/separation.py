@@ -56,9 +56,11 @@ def aggregate(rows: pd.DataFrame, about: dict[str, dict[str, Any]]) -> pd.DataFr
         the means of ``SCORES`` over the sources that have a sound, and of the first the deviation over seeds
         (population).
     """
-    known = pd.DataFrame([about.get(name, {}) for name in rows["model"]], index=rows.index)
-    known = known.reindex(columns=["sources", "pairs", "k", "activation"])
-    rows = rows.assign(**known.astype(object).where(known.notna(), ""))
+    # As objects: among floats, which the baselines' "" would make of them, 2 sources are written as 2.0.
+    rows = rows.assign(**{
+        key: pd.Series([about.get(name, {}).get(key, "") for name in rows["model"]], rows.index, object)
+        for key in ("sources", "pairs", "k", "activation")
+    })  # fmt: skip
     parts = pd.concat([rows.assign(part=ALL), rows[rows["part"] != ""]])
     table = [_row(key, cell) for key, cell in parts.groupby(KEY, sort=False)]
     order = {name: place for place, name in enumerate(NAMES)}
@@ -71,7 +73,7 @@ def read(source: Any) -> pd.DataFrame:
     figures = [*SCORES, "sdr_improvement_std"]
     table = pd.read_csv(source, keep_default_na=False, na_values={name: [""] for name in figures})
     for name in ("sources", "k"):  # which baselines have not
-        table[name] = pd.Series([int(value) if value != "" else "" for value in table[name]], dtype=object)
+        table[name] = pd.Series([int(value) if value != "" else "" for value in table[name]], table.index, object)
     return table
 
 
@@ -93,9 +95,10 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
     for row in table[table["part"] == ALL].to_dict("records"):
         cell = found.setdefault(row["corpus"], {}).setdefault(f"{row['count']} sources", {}).setdefault(row["set"], {})
         name = f"{row['model']} {row['method']}".strip()
-        cell[name] = {"sdr_improvement": row["sdr_improvement"], "si_sdr_improvement": row["si_sdr_improvement"]}
-        if row["method"] == "mixture":
-            cell[name] = {"sdr": row["mixture_sdr"], "si_sdr": row["mixture_si_sdr"]}
+        of_mixture = {"sdr": row["mixture_sdr"], "si_sdr": row["mixture_si_sdr"]}
+        gains = {key: row[key] for key in ("sdr_improvement", "si_sdr_improvement")}
+        scores = of_mixture if row["method"] == "mixture" else gains
+        cell[name] = {key: value for key, value in scores.items() if not pd.isna(value)}  # which JSON does not know
     return found
 
 
@@ -135,7 +138,8 @@ def _methods(table: pd.DataFrame) -> list[str]:
     cells = [(model, method) for model in _models(table) for method in NAMES if method in _of(table, model)]
     rows = []
     for model, method in [("", m) for m in NAMES if m in _of(table, "") and m != "mixture"] + cells:
-        source = METHODS.get(method, (None, None))
+        # Beside the first model: others differ from it by what the source's tables 2 and 3 are about.
+        source = METHODS.get(method, (None, None)) if model in ("", *_models(table)[:1]) else (None, None)
         row = [model, NAMES[method]]
         rows.append(row + [_cell(table, model, method, each, ALL, source[i]) for i, each in enumerate(SETS)])
     return [*filter(None, lines), _table(["model", "method", *SETS], rows)]
@@ -172,15 +176,15 @@ def _genders(table: pd.DataFrame) -> str:
 
 def _three(table: pd.DataFrame) -> str:
     """Return table 4, three speakers, by models of two and of three."""
-    rows = []
+    rows, seen = [], set()
     # Of several runs, models of two and of three may have one name.
+    known = {"": THREE, 2: THREE, 3: {"oracle": (TRAINED_ON_THREE, None)}}
     for (model, trained), own in table.groupby(["model", "sources"], sort=False):
         for method in (m for m in NAMES if m in _of(table, model) and m != "mixture"):
-            source = THREE.get(method, (None, None)) if trained in ("", 2) else (None, None)
-            if trained == 3 and method == "oracle":
-                source = (TRAINED_ON_THREE, None)
+            source = known.get(trained, {}).get(method, (None, None)) if trained not in seen else (None, None)
             cells = [_cell(own, model, method, each, ALL, source[i]) for i, each in enumerate(SETS)]
             rows.append([model, str(trained), NAMES[method], *cells])
+        seen.add(trained)
     return _table(["model", "trained on", "method", *SETS], rows)
 
 

@@ -20,7 +20,7 @@ from audioclust.clips.audio import Level, Recording, open_recording, resampled
 from audioclust.clips.rejected import Rejected
 from audioclust.results import files, wav
 from audioclust.separation import masks
-from audioclust.separation.counting import count_sources
+from audioclust.separation.counting import features, grams
 from audioclust.separation.separator import Separator
 
 BLOCK = 1500  # frames that get their masks together
@@ -64,7 +64,7 @@ class Blocks:
             magnitude = spectrum[inside].abs()
             peak = torch.maximum(peak.to(magnitude.device), magnitude.max())
             energy, count = energy + float(magnitude.double().square().sum()), count + magnitude.numel()
-        return peak, peak.new_tensor((energy / count) ** 0.5)
+        return peak, torch.full_like(peak, (energy / count) ** 0.5)
 
 
 def separate_recording(path: Path, sources: int | str, model: Separator, out: Path) -> str:
@@ -95,12 +95,13 @@ def separate_recording(path: Path, sources: int | str, model: Separator, out: Pa
         rate, length, fine = _decoded(path, model.stft_.sample_rate, blocks.path)
         peak, level = blocks.measure()
         threshold = peak * 10 ** (-SILENCE_DB / 20)
-        points = _points(blocks, threshold, level)
+        points, *segments = _points(blocks, threshold, level)
         if not len(points):
             raise ValueError(f"{path}: it is silent: there is nothing to separate")
         said = ""
         if count is None:
-            count, sure = count_sources(points[:, None], torch.ones(len(points), 1, dtype=torch.bool))
+            count, sure = model.counter_(features(*segments))
+            count = min(count, len(points))
             said = f"; {count} sources were estimated, confidence {sure:.2f}"
         names, centres = _check_free(path, out, count), _centres(path, points, count)
         estimates = [_zeros(Path(scratch) / str(number), blocks.samples) for number in range(count)]
@@ -157,17 +158,21 @@ class _Counter:
             yield block
 
 
-def _points(blocks: Blocks, threshold: Tensor, level: Tensor) -> Tensor:
-    """Return embeddings (n, k) of active bins, drawn alike from all blocks."""
-    number = -(-blocks.frames // BLOCK)
+def _points(blocks: Blocks, threshold: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return embeddings (n, k) of active bins, drawn alike from all blocks, and ``grams`` of all segments."""
+    number, k = -(-blocks.frames // BLOCK), blocks.model.k
     generator, found = torch.Generator().manual_seed(0), []
     for _, spectrum, inside in blocks:
         active = spectrum[inside].abs() > threshold
         if active.any():
-            points = blocks.model.embed(spectrum, level=level)[inside][active]
+            v = blocks.model.embed(spectrum, level=level)[inside]
+            points = v[active]
             drawn = torch.randperm(len(points), generator=generator)[: max(POINTS // number, 1)]
-            found.append(points[drawn.sort().values.to(points.device)].cpu())
-    return torch.cat(found) if found else torch.zeros(0, blocks.model.k)
+            parts = points[drawn.sort().values.to(points.device)], *grams(v, active)
+            found.append([part.cpu() for part in parts])
+    if not found:
+        return torch.zeros(0, k), torch.zeros(0, k, k), torch.zeros(0)
+    return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
 
 
 def _centres(path: Path, points: Tensor, count: int) -> Tensor:

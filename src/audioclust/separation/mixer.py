@@ -1,5 +1,6 @@
 """Training mixtures, made where they are used: new partners, cuts and levels every time, from one generator."""
 
+import copy
 from typing import Literal
 
 import numpy as np
@@ -52,24 +53,35 @@ class Mixer:
         if sources < 2:
             raise ValueError(f"sources = {sources}: a mixture needs 2 or more")
         rows = corpus.part(part).sort_values(["speaker", "utterance"], ignore_index=True)
-        self.sources, self.pairs, self.device, self.rate = sources, pairs, device, corpus.rate
+        self.pairs, self.device, self.rate = pairs, device, corpus.rate
         self.rows = rows
         speakers = rows.groupby("speaker", sort=True)
         self.genders = torch.tensor([{"m": 0, "f": 1}.get(each, -1) for each in speakers["gender"].first()])
-        self._check(pairs, sources)
         self.lengths = torch.tensor(rows["length"].tolist())  # (u,)
         self.ends = self.lengths.cumsum(0)  # (u,) also of the utterances in ``samples``, which are in the rows' order
         self.starts = self.ends - self.lengths
         self.levels = torch.tensor(rows["level"].tolist(), dtype=torch.float64)
         last = torch.tensor(speakers.size().tolist()).cumsum(0) - 1  # utterance of each speaker
         self.spans = torch.stack([torch.cat([self.ends.new_zeros(1), self.ends[last[:-1]]]), self.ends[last]], dim=1)
-        self._pieces(corpus, sources, aligned)
+        self._set(sources, aligned)
         taken = [corpus.samples[row.start : row.start + row.length] for row in rows.itertuples()]
         self.peaks = torch.tensor([float(np.abs(x.astype(np.int32)).max()) for x in taken], dtype=torch.float64)
         samples = torch.from_numpy(np.concatenate(taken))
         self.energy = _energy(samples)
         self.samples = samples.to(device)
-        self.pattern = torch.from_numpy(gain_pattern(sources))
+
+    def _set(self, sources: int, aligned: float) -> None:
+        """Set what depends on the number of sources."""
+        self._check(self.pairs, sources)
+        self.sources, self.aligned, self.pattern = sources, aligned, torch.from_numpy(gain_pattern(sources))
+        self._pieces(sources)
+
+    def of(self, sources: int) -> "Mixer":
+        """Return one for another number of sources of any gender; music is one piece at one time."""
+        other = copy.copy(self)
+        other.pairs = "all"
+        other._set(sources, 1.0)
+        return other
 
     def draw(self, batch: int, samples: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return float32 mixtures (b, n) and the sources in them (b, s, n), full scale at 1."""
@@ -100,7 +112,7 @@ class Mixer:
                 f"men: {men}, women: {women}, of unknown gender: {unknown}; add speakers{way_out}"
             )
 
-    def _pieces(self, corpus: Corpus, sources: int, aligned: float) -> None:
+    def _pieces(self, sources: int) -> None:
         """Find the pieces that have enough instruments."""
         music = self.rows[self.rows["piece"] != ""]
         speakers = {name: place for place, name in enumerate(sorted(self.rows["speaker"].unique()))}
@@ -109,7 +121,6 @@ class Mixer:
         for row in music.itertuples():
             table[pieces[row.piece], speakers[row.speaker]] = row.Index
         self.held = table[(table >= 0).sum(dim=1) >= sources]
-        self.aligned = aligned
         lengths = torch.where(self.held >= 0, self.lengths[self.held.clamp(min=0)], 0)
         self.piece_ends = lengths.amax(dim=1).cumsum(0) if len(self.held) else lengths.new_zeros(0)
 

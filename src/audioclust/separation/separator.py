@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from audioclust.devices import autocast, memory_hint, seeded
 from audioclust.parameters import Count, NonNegative, Positive, Probability, validate
-from audioclust.separation import affinity
+from audioclust.separation import affinity, counting
+from audioclust.separation.counting import MOST, Counter
 from audioclust.separation.mixer import Mixer
 from audioclust.separation.network import Activation, Embedder, noisy
 from audioclust.separation.stft import Stft, active, log_magnitude, loudest
@@ -40,6 +41,8 @@ OPTIMISERS = {
 }
 STATISTICS = 64  # mixtures whose bins are looked at before training
 VALIDATION = 16  # mixtures of the closed set, the same in every epoch
+COUNTED, COUNTED_FRAMES = 192, 300  # mixtures of each number of sources that counting is learned from, and their length
+COUNTER = "counter."  # what its tensors' names begin with
 
 
 @dataclass(repr=False, eq=False)
@@ -72,7 +75,7 @@ class Separator:
     random_state: int = 0  # seeds everything
 
     def fit(self, mixer: Mixer, *, valid: Mixer | None = None, run: Run | None = None) -> "Separator":
-        """Set ``network_`` in eval mode, ``stft_`` and, of the start, ``front_end_``.
+        """Set ``network_`` in eval mode, ``stft_``, and ``counter_``, which tells the number of sources.
 
         Args:
             mixer: of ``sources`` per mixture, on the device.
@@ -90,7 +93,8 @@ class Separator:
             self._begin(mixer)
             for phase, frames in enumerate(self.frames or [100]):
                 self._train(mixer, valid, frames, f"frames-{frames}-{phase}", run)
-        self.network_.eval()
+            self.network_.eval()
+            self.counter_ = self._learn_to_count(mixer)
         return self
 
     def check(self) -> None:
@@ -151,6 +155,29 @@ class Separator:
                 self._validate(valid, frames, epoch)
 
     @torch.no_grad()
+    def _learn_to_count(self, mixer: Mixer) -> Counter:
+        """Return what tells the number of sources, learned from mixtures of up to ``MOST`` of them."""
+        found, numbers = [], []
+        for number in range(1, min(MOST, len(mixer.genders)) + 1):
+            drawing = mixer.of(max(number, 2))
+            for _ in range(COUNTED // VALIDATION):
+                mixture, sources = self._draw(drawing, VALIDATION, COUNTED_FRAMES, torch.default_generator)
+                spectrum = self.stft_.spectrum(sources[:, 0] if number == 1 else mixture, centre=False)
+                v = self.network_(features(spectrum))
+                found.append(counting.features(*counting.grams(v, active(spectrum, self.silence_db))))
+                numbers += [number] * VALIDATION
+        return Counter.fit(torch.cat(found), torch.tensor(numbers))
+
+    def count(self, v: Tensor, active: Tensor) -> tuple[int, float]:
+        """Return how many sources a mixture has, and how sure that is, from 0 to 1.
+
+        Args:
+            v: its embeddings (t, f, k).
+            active: (t, f), the bins that are not silent.
+        """
+        return self.counter_(counting.features(*counting.grams(v, active)))
+
+    @torch.no_grad()
     def _validate(self, valid: Mixer, frames: int, epoch: Epoch) -> None:
         """Add the loss of mixtures that are the same in every epoch."""
         self.network_.eval()
@@ -203,7 +230,8 @@ class Separator:
 
     def save(self, folder: Path) -> None:
         """Write ``config.json`` and ``model.safetensors``, all that ``load`` needs."""
-        saving.save(folder, self, self.network_.state_dict(), rate=self.stft_.sample_rate)
+        counter = {f"{COUNTER}{name}": value for name, value in self.counter_.tensors().items()}
+        saving.save(folder, self, self.network_.state_dict() | counter, rate=self.stft_.sample_rate)
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "Separator":
@@ -220,6 +248,8 @@ class Separator:
         except TypeError as error:  # parameters of another class
             raise ValueError(f"{folder}: holds a model of another kind, no separator ({error})") from error
         model.stft_ = model._stft(more["rate"])
+        counter = {name: weights.pop(name).cpu() for name in [*weights] if name.startswith(COUNTER)}
+        model.counter_ = Counter(**{name.removeprefix(COUNTER): value for name, value in counter.items()})
         with torch.device("meta"):  # no random weights are drawn
             model.network_ = Embedder(
                 model.stft_.bins, model.k, model.layers, model.hidden, model.dropout, model.activation
