@@ -16,10 +16,30 @@ import numpy as np
 from audioclust import parallel
 from audioclust.results import files
 from params import ParamsError
-from paths import CHECK, CLIPS, COSTS, EMBEDDINGS, LABELS, LOGMEL, METRICS, MODELS, RECORDINGS, REDUCED, SCRATCH, TRUTH
+from paths import (
+    CHECK,
+    CLIPS,
+    COSTS,
+    EMBEDDINGS,
+    LABELS,
+    LOGMEL,
+    METRICS,
+    MIXTURES,
+    MODELS,
+    RECORDINGS,
+    REDUCED,
+    SCRATCH,
+    SEPARATED,
+    SEPARATORS,
+    TRUTH,
+)  # fmt: skip
 
 INTERRUPTED = 130  # the status that shells give for Ctrl-C
-READ = (CHECK, RECORDINGS, CLIPS, TRUTH, LOGMEL, EMBEDDINGS, REDUCED, LABELS, MODELS, COSTS)  # what stages read
+# What stages read
+READ = (
+    CHECK, RECORDINGS, CLIPS, TRUTH, LOGMEL, EMBEDDINGS, REDUCED, LABELS, MODELS, MIXTURES, SEPARATORS, SEPARATED,
+    COSTS,
+)  # fmt: skip
 WRITTEN = (CLIPS.parent, METRICS.parent, SCRATCH)  # their disks may differ
 SAID = (ValueError, OSError, ImportError, RuntimeError)  # raised with a message for the user
 LITTLE = 1 << 20  # bytes: a disk with less is full

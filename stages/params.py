@@ -270,9 +270,13 @@ def check_all(params: Params) -> None:
     for key in LISTS:
         params.items(key)
     params.check_starts()
-    for name in params.separators():
-        params.separator(name)
     mistakes = [mistake for name, kinds in sections.items() for mistake in params.mistakes(name, *kinds)]
+    for name in params.separators():
+        values = params.separator(name)
+        try:
+            _kind(*STAGE_SECTIONS["separator"])(**values).check()
+        except ValueError as error:
+            mistakes.append(f"{params.path}: {SEPARATORS}.{name}: {error}")
     if not params.items("encoders") and not params.items("pretexts"):
         mistakes.append(f"{params.path}: encoders and pretexts are both empty: name an encoder in one of them")
     if mistakes:

@@ -8,9 +8,9 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src/audioclust"
 # From the top: a room imports from itself and from those below it. docs/ARCHITECTURE.md says what each is for.
 ROOMS = [
-    "runs", "methods", "pretext", "separation", "report", "reducers", "clusterers", "encoders", "datasets", "synthesis", "clips",
-    "training", "views", "networks", "points", "results", "registry", "parallel", "cache", "devices", "threads",
-    "parameters",
+    "runs", "methods", "pretext", "separation", "report", "reducers", "clusterers", "encoders", "datasets", "synthesis",
+    "clips", "training", "views", "networks", "points", "results", "registry", "parallel", "cache", "devices",
+    "threads", "parameters",
 ]  # fmt: skip
 
 

@@ -172,3 +172,17 @@ def test_samples_that_are_not_finite_are_an_error():
     estimates[1, 7] = torch.nan
     with pytest.raises(ValueError, match="estimate 1 has samples that are not finite"):
         score(estimates, references, mixture)
+
+
+def test_scores_are_the_same_on_any_number_of_threads():
+    """On two threads MKL refuses what torch makes of a batch of systems."""
+    references = torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(score(references.flip(0), references, references.sum(0)))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# A run of DVC takes seconds; a stub that ended within one tick of the file system's clock would leave the two files that
-# the Makefile compares of the same age.
+# A run of DVC takes seconds. A stub that ended within one tick of the file system's clock would leave the two files
+# that the Makefile compares of the same age.
 DVC = """#!/bin/sh
 echo "dvc $*"
 sleep 0.1

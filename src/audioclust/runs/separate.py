@@ -24,7 +24,7 @@ from audioclust.separation.stft import Stft, active
 from audioclust.threads import one_thread
 
 SEGMENT = 100  # frames with a permutation of their own, where it is the best that counts
-SHARD = 10  # mixtures per task
+SHARD = 4  # mixtures per task
 BASELINES = ("mixture", "nmf", "ideal binary", "ideal ratio")
 METHODS = ("global", "soft", "oracle", "spectral")
 SCORES = ("sdr_improvement", "si_sdr_improvement", "mixture_sdr", "mixture_si_sdr")

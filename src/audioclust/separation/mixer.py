@@ -57,6 +57,7 @@ class Mixer:
         self.rows = rows
         speakers = rows.groupby("speaker", sort=True)
         self.genders = torch.tensor([{"m": 0, "f": 1}.get(each, -1) for each in speakers["gender"].first()])
+        self._check(pairs, sources)
         self.lengths = torch.tensor(rows["length"].tolist())  # (u,)
         self.ends = self.lengths.cumsum(0)  # (u,) also of the utterances in ``samples``, which are in the rows' order
         self.starts = self.ends - self.lengths
@@ -72,7 +73,6 @@ class Mixer:
 
     def _set(self, sources: int, aligned: float) -> None:
         """Set what depends on the number of sources."""
-        self._check(self.pairs, sources)
         self.sources, self.aligned, self.pattern = sources, aligned, torch.from_numpy(gain_pattern(sources))
         self._pieces(sources)
 
@@ -80,6 +80,7 @@ class Mixer:
         """Return one for another number of sources of any gender; music is one piece at one time."""
         other = copy.copy(self)
         other.pairs = "all"
+        other._check(other.pairs, sources)
         other._set(sources, 1.0)
         return other
 
