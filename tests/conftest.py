@@ -7,12 +7,14 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 HERE = Path(__file__).parent
-# Half a minute and more, the longest first: they start first, so that no core waits for one of them at the end.
+# The longest first, so that no core waits for one of them at the end. test_experiments waits for the project that
+# test_pipeline sets up, and so it is not among the very first.
 LONGEST = (
-    "stages/test_pipeline.py", "stages/test_experiments.py", "stages/test_circumstances.py", "runs/test_training.py",
+    "stages/test_circumstances.py", "stages/test_pipeline.py", "runs/test_training.py", "stages/test_experiments.py",
     "reducers/test_reducers.py", "report/test_plots.py", "stages/test_stages.py", "clusterers/test_memory.py",
     "datasets/test_scenes.py", "methods/test_contract.py", "stages/test_extend.py", "test_devices.py",
-    "stages/test_fingerprints.py", "clusterers/test_scale.py", "runs/test_embed.py",
+    "stages/test_separation_stages.py", "stages/test_fingerprints.py", "clusterers/test_scale.py", "runs/test_embed.py",
+    "runs/test_prepare.py", "runs/test_recording.py", "separation/test_separator.py",
 )  # fmt: skip
 
 

@@ -13,13 +13,15 @@ from audioclust.report.separation import ALL, KEY, SCORES, aggregate, markdown, 
 ABOUT = {"speech": {"sources": 2, "pairs": "all", "k": 40, "activation": "tanh"}}
 PARTS = ("ff", "fm", "mm")
 
+COLUMNS = [*KEY, "mixtures", "seeds", "counted", *SCORES, "sdr_improvement_std"]
+
 
 def row(gain: float, mixture: str = "a", **changes) -> dict:
     """Return a row of stage ``separate``: global k-means of a model, of one source of a closed mixture of two."""
     return {
         "corpus": "mixtures", "mixture": mixture, "set": "closed", "count": 2, "part": "fm", "source": "s0",
         "method": "global", "model": "speech", "seed": 0, "sdr_improvement": gain, "si_sdr_improvement": gain - 1,
-        "mixture_sdr": 0.5, "mixture_si_sdr": 0.25,
+        "mixture_sdr": 0.5, "mixture_si_sdr": 0.25, "counted": True,
     } | changes  # fmt: skip
 
 
@@ -64,13 +66,31 @@ def reported() -> str:
 # Means
 
 
+def test_the_share_of_mixtures_whose_number_of_sources_is_told_right():
+    rows = pd.DataFrame(
+        [
+            row(1.0),
+            row(1.0, mixture="b", part="mm", counted=False),
+            row(1.0, mixture="c", part="ff"),
+            row(1.0, mixture="d", part="mm"),
+            row(0.0, method="ideal binary", model="", counted=None),
+        ]
+    )
+    table = aggregate(rows, ABOUT)
+    assert cell(table, part=ALL, method="global")["counted"] == 0.75
+    assert pd.isna(cell(table, part=ALL, method="ideal binary")["counted"])
+    assert "The number of sources is told right: speech closed 75% of 4." in markdown(table)
+    found = summary(table)["mixtures"]["2 sources"]["closed"]
+    assert found["speech global"]["counted"] == 0.75 and "counted" not in found["ideal binary"]
+
+
 def test_means_over_mixtures_and_sources_and_the_deviation_over_seeds():
     rows = pd.DataFrame([
         row(1.0), row(2.0, source="s1"), row(6.0, mixture="b", part="mm"),
         row(4.0, seed=1), row(5.0, source="s1", seed=1), row(9.0, mixture="b", part="mm", seed=1),
     ])  # fmt: skip
     table = aggregate(rows, ABOUT)
-    assert table.columns.tolist() == [*KEY, "mixtures", "seeds", *SCORES, "sdr_improvement_std"]
+    assert table.columns.tolist() == COLUMNS
     everything = cell(table, part=ALL)
     assert everything["sdr_improvement"] == 4.5 and everything["si_sdr_improvement"] == 3.5
     assert everything["sdr_improvement_std"] == 1.5, "of 3 and 6"
@@ -231,12 +251,13 @@ def test_the_summary_is_json_of_all_scores():
     assert set(found) == {"mixtures", "music"} and set(found["mixtures"]) == {"2 sources", "3 sources"}
     two = found["mixtures"]["2 sources"]["closed"]
     assert two["mixture"] == {"sdr": 0.5, "si_sdr": 0.25}
-    assert two["speech global"] == {"sdr_improvement": 6.5, "si_sdr_improvement": 5.5}
+    assert two["speech global"] == {"sdr_improvement": 6.5, "si_sdr_improvement": 5.5, "counted": 1.0}
+    assert two["speech oracle"] == {"sdr_improvement": 6.5, "si_sdr_improvement": 5.5}
     assert two["nmf"]["sdr_improvement"] == 5 and "nmf" not in found["mixtures"]["2 sources"]["open"]
 
 
 def test_the_summary_leaves_out_what_has_no_score():
-    found = summary(aggregate(pd.DataFrame([row(np.nan)]), ABOUT))
+    found = summary(aggregate(pd.DataFrame([row(np.nan, counted=None)]), ABOUT))
     assert found["mixtures"]["2 sources"]["closed"]["speech global"] == {}
 
 
@@ -245,6 +266,6 @@ def test_nothing_to_show():
         columns=["corpus", "mixture", "set", "count", "part", "source", "method", "model", "seed", *SCORES]
     )
     table = aggregate(empty, {})
-    assert table.columns.tolist() == [*KEY, "mixtures", "seeds", *SCORES, "sdr_improvement_std"] and table.empty
+    assert table.empty and table.columns.tolist() == COLUMNS
     assert summary(table) == {} and "##" not in markdown(table)
     assert read(io.StringIO(table.to_csv(index=False))).empty

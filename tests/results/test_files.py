@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,3 +57,18 @@ def test_arrays_are_written_as_numpy_writes_them(tmp_path, array):
     files.write_array(tmp_path / "ours.npy", array)
     np.save(tmp_path / "theirs.npy", array)
     assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "theirs.npy").read_bytes()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="zombies are told by /proc")
+def test_the_part_file_of_a_killed_process_goes_also_while_that_is_a_zombie(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    part = tmp_path / f".table.csv.1.{process.pid}.part"
+    part.write_bytes(b"half")
+    files.write_text(tmp_path / "table.csv", "whole")
+    assert part.exists()  # its process may be writing still
+    process.kill()
+    while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.01)  # nobody has asked for its status
+    files.write_text(tmp_path / "table.csv", "whole")
+    assert not part.exists()
+    process.wait()

@@ -34,7 +34,7 @@ def mean(rows: pd.DataFrame, method: str, model: str = "", score: str = "sdr_imp
 
 def test_a_row_per_mixture_source_method_model_and_seed(rows):
     assert rows.columns.tolist() == [
-        "mixture", "set", "count", "part", "source", "method", "model", "seed", *SCORES,
+        "mixture", "set", "count", "part", "source", "method", "model", "seed", *SCORES, "counted",
     ]  # fmt: skip
     sources = 2 * (2 + 3)  # of both sets
     counts = rows.groupby(["method", "model", "seed"]).size()
@@ -44,6 +44,7 @@ def test_a_row_per_mixture_source_method_model_and_seed(rows):
     assert len(counts) == len(METHODS) * len(SEEDS) + len(BASELINES)
     assert not rows.duplicated(["mixture", "source", "method", "model", "seed"]).any()
     assert rows[list(SCORES)].notna().all(axis=None)
+    assert (rows["counted"].isna() == (rows["model"] == "")).all()
 
 
 def test_rows_say_which_mixture_they_are_of(rows):
@@ -132,6 +133,9 @@ def test_segments_and_vectors_are_the_settings():
         def embed(self, spectrum, segments=None):
             seen.append(segments)
             return trained().embed(spectrum, segments)
+
+        def count(self, v, active):
+            return trained().count(v, active)
 
     for segments in ("whole", 20):
         Separate(segments=segments, bases=0, restarts=1, workers=1).rows(tones(), mixtures, {("x", 0): Watched()})

@@ -53,8 +53,8 @@ def aggregate(rows: pd.DataFrame, about: dict[str, dict[str, Any]]) -> pd.DataFr
 
     Returns:
         ``KEY``, where ``part`` is "all" or, of speech, the genders, of music an instrument; ``mixtures``, ``seeds``;
-        the means of ``SCORES`` over the sources that have a sound, and of the first the deviation over seeds
-        (population).
+        ``counted``, the share of mixtures whose number of sources is told right; the means of ``SCORES`` over the
+        sources that have a sound, and of the first the deviation over seeds (population).
     """
     # As objects: among floats, which the baselines' "" would make of them, 2 sources are written as 2.0.
     rows = rows.assign(**{
@@ -65,12 +65,12 @@ def aggregate(rows: pd.DataFrame, about: dict[str, dict[str, Any]]) -> pd.DataFr
     table = [_row(key, cell) for key, cell in parts.groupby(KEY, sort=False)]
     order = {name: place for place, name in enumerate(NAMES)}
     table.sort(key=lambda row: [row["corpus"], row["count"], row["set"], row["model"], order[row["method"]]])
-    return pd.DataFrame(table, columns=[*KEY, "mixtures", "seeds", *SCORES, "sdr_improvement_std"])
+    return pd.DataFrame(table, columns=[*KEY, "mixtures", "seeds", "counted", *SCORES, "sdr_improvement_std"])
 
 
 def read(source: Any) -> pd.DataFrame:
     """Return a table of ``aggregate`` that was written as CSV, from a file or its path."""
-    figures = [*SCORES, "sdr_improvement_std"]
+    figures = ["counted", *SCORES, "sdr_improvement_std"]
     table = pd.read_csv(source, keep_default_na=False, na_values={name: [""] for name in figures})
     for name in ("sources", "k"):  # which baselines have not
         table[name] = pd.Series([int(value) if value != "" else "" for value in table[name]], table.index, object)
@@ -80,8 +80,8 @@ def read(source: Any) -> pd.DataFrame:
 def _row(key: tuple, cell: pd.DataFrame) -> dict[str, Any]:
     seeds = cell.groupby("seed")["sdr_improvement"].mean()
     row = dict(zip(KEY, key, strict=True)) | {"mixtures": cell["mixture"].nunique(), "seeds": len(seeds)}
-    for name in SCORES:
-        row[name] = _rounded(cell[name].mean())
+    for name in ("counted", *SCORES):
+        row[name] = _rounded(pd.to_numeric(cell[name]).mean())
     return row | {"sdr_improvement_std": _rounded(seeds.std(ddof=0))}
 
 
@@ -97,6 +97,7 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
         name = f"{row['model']} {row['method']}".strip()
         of_mixture = {"sdr": row["mixture_sdr"], "si_sdr": row["mixture_si_sdr"]}
         gains = {key: row[key] for key in ("sdr_improvement", "si_sdr_improvement")}
+        gains |= {"counted": row["counted"]} if row["method"] == "global" else {}
         scores = of_mixture if row["method"] == "mixture" else gains
         cell[name] = {key: value for key, value in scores.items() if not pd.isna(value)}  # which JSON does not know
     return found
@@ -118,15 +119,22 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n\n".join([note, *parts]) + "\n"
 
 
+def _counted(table: pd.DataFrame) -> list[str]:
+    """Return a sentence on how often the number of sources is told right; none where no model tells it."""
+    told = table[(table["method"] == "global") & (table["part"] == ALL) & table["counted"].notna()]
+    said = [f"{row['model']} {row['set']} {row['counted']:.0%} of {row['mixtures']}" for row in told.to_dict("records")]
+    return [f"The number of sources is told right: {', '.join(said)}."] if said else []
+
+
 def _speech(corpus: str, table: pd.DataFrame) -> list[str]:
     models = table[(table["sources"] == 2) | (table["method"].isin(("mixture", "nmf", "ideal binary", "ideal ratio")))]
     two = models[models["count"] == 2]
-    parts = [f"## {corpus}: two speakers", *_methods(two)]
+    parts = [f"## {corpus}: two speakers", *_methods(two), *_counted(two)]
     parts += [f"## {corpus}: dimensions and activation of the embedding", _embeddings(two)]
     parts += [f"## {corpus}: genders, and the pairs trained on", _genders(two)]
     three = table[table["count"] == 3]
     if len(three):
-        parts += [f"## {corpus}: three speakers", _three(three)]
+        parts += [f"## {corpus}: three speakers", _three(three), *_counted(three)]
     return parts
 
 
@@ -202,7 +210,7 @@ def _music(corpus: str, table: pd.DataFrame) -> list[str]:
                     if any(cells):
                         rows.append([model, trained, NAMES[method], name, *cells])
         header = ["model", "trained on", "method", "set", *instruments, ALL]
-        parts += [f"## {corpus}: {count} instruments", _table(header, rows)]
+        parts += [f"## {corpus}: {count} instruments", _table(header, rows), *_counted(own)]
     return parts
 
 

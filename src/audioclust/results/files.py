@@ -48,13 +48,18 @@ def whole(path: Path) -> Iterator[BinaryIO]:
 
 def abandoned(part: Path) -> bool:
     """Tell whether the process that wrote a part file is gone."""
+    number = int(part.name.split(".")[-2])
     try:
-        os.kill(int(part.name.split(".")[-2]), 0)
+        os.kill(number, 0)
     except ProcessLookupError:
         return True
     except PermissionError:  # another user's
-        pass
-    return False
+        return False
+    try:  # in a container nobody may ask for the status of a killed worker, which stays as a zombie
+        status = Path(f"/proc/{number}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # no such file system
+        return False
+    return status.rpartition(")")[2].split()[0] in ("Z", "X")
 
 
 def stamp(path: str | Path) -> tuple[int, int, int]:

@@ -28,7 +28,7 @@ SHARD = 4  # mixtures per task
 BASELINES = ("mixture", "nmf", "ideal binary", "ideal ratio")
 METHODS = ("global", "soft", "oracle", "spectral")
 SCORES = ("sdr_improvement", "si_sdr_improvement", "mixture_sdr", "mixture_si_sdr")
-COLUMNS = ["mixture", "set", "count", "part", "source", "method", "model", "seed", *SCORES]
+COLUMNS = ["mixture", "set", "count", "part", "source", "method", "model", "seed", *SCORES, "counted"]
 DIGITS = 3  # of a decibel
 
 
@@ -73,7 +73,8 @@ class Separate:
         Returns:
             ``mixture``, ``set``, ``count``, ``part`` (genders of speech, "" where they are unknown; of music the
             source), ``source`` (speaker or instrument), ``method``, ``model`` and ``seed`` ("" and -1 for a baseline),
-            and ``SCORES`` in dB; those of a source without a sound are NaN.
+            ``SCORES`` in dB, those of a source without a sound NaN, and ``counted``, whether the model tells how many
+            sources there are (None of a baseline).
         """
         first = next(iter(models.values()), None)
         workers = self.workers if first is None or first.device == "cpu" else 1
@@ -147,13 +148,16 @@ def _shard(
         speakers, pieces = (of.loc[row.utterances, name].tolist() for name in ("speaker", "piece"))
         known = [bases[name].to(device) for name in speakers] if all(name in bases for name in speakers) else None
         cells = [(stft, method, "", -1, settings.baseline(method, seen[stft], known)) for method in BASELINES]
+        counted = {}
         for (name, seed), model in models.items():
             mixture = seen[model.stft_]
-            made = settings.masks(settings.embed(model, mixture.spectrum), mixture)
+            v = settings.embed(model, mixture.spectrum)
+            made, counted[name, seed] = settings.masks(v, mixture), model.count(v, mixture.active)[0] == row.count
             cells += [(model.stft_, method, name, seed, made[method]) for method in METHODS]
         about = {"mixture": row.mixture, "set": row.set, "count": row.count}
         parts = speakers if any(pieces) else [row.genders] * len(speakers)
-        found += [about | each for each in _scored(seen, speakers, parts, cells)]
+        scored = _scored(seen, speakers, parts, cells)
+        found += [about | each | {"counted": counted.get((each["model"], each["seed"]))} for each in scored]
     return found
 
 
