@@ -38,8 +38,8 @@ from project_fixture import Project, record, reproduced, tiny  # noqa: E402
 
 # What `dvc repro` runs with the tiny configuration, in its order, and where each stage writes.
 STAGES = {
-    ("check",): ("data/check", "data/embeddings/None"),
-    ("recordings",): ("data/recordings",),
+    ("check",): ("data/check", "data/embeddings/None", "data/separators/None"),
+    ("recordings",): ("data/corpora", "data/recordings"),
     ("prepare",): ("data/clips",),
     ("label",): ("data/truth",),
     ("logmel",): ("data/logmel",),
@@ -50,6 +50,9 @@ STAGES = {
     ("deep", "spice", "simclr"): ("data/models/spice", "data/labels/deep/spice.npz", "plots/training/spice.csv"),
     ("deep", "temi", "simclr"): ("data/models/temi", "data/labels/deep/temi.npz", "plots/training/temi.csv"),
     ("evaluate",): ("metrics", "plots"),
+    ("mixtures",): ("data/mixtures",),
+    ("separator", "speech", "mixtures"): ("data/separators/speech", "plots/training/separator_speech.csv"),
+    ("separate",): ("data/separated", "metrics/separation.csv", "metrics/separation.json", "plots/separation"),
 }
 Stage = tuple[str, ...]
 SERVER = multiprocessing.get_context("forkserver")
@@ -166,19 +169,30 @@ def plan(kills: int, weights: dict[Stage, float], rng: np.random.Generator) -> d
     return dict(zip(weights, rng.multinomial(min(kills, PER_RUN), values / values.sum()).tolist(), strict=True))
 
 
+def at_work(process: BaseProcess, stage: Stage, seconds: dict[Stage, float], rng: np.random.Generator) -> bool:
+    """Wait for a random moment of a stage's ``seconds``; tell whether it runs still. If not, they become fewer.
+
+    They were measured on a machine that may have been busy.
+    """
+    begin = time.monotonic()
+    process.join(rng.uniform(0, seconds[stage]))
+    if not process.is_alive():
+        seconds[stage] = min(seconds[stage], time.monotonic() - begin)
+    return process.is_alive()
+
+
 def stages_killed(
     folder: Path, whole: dict[str, bytes], seconds: dict[Stage, float], kills: int, how: signal.Signals,
     rng: np.random.Generator,
 ) -> Tally:  # fmt: skip
     """Kill stages ``kills`` times, SIGKILL in the stage alone, SIGINT in its workers too, as a terminal does."""
-    tally = Tally()
+    tally, seconds = Tally(), dict(seconds)
     while tally.kills < kills:
         clear(folder, seconds)
         for stage, times in plan(kills - tally.kills, seconds, rng).items():
             for _ in range(times):
                 process = start(folder, stage)
-                time.sleep(rng.uniform(0, seconds[stage]))
-                if process.is_alive():
+                if at_work(process, stage, seconds, rng):
                     tally.kills += 1
                     with suppress(ProcessLookupError):  # it has just ended
                         (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
@@ -194,7 +208,7 @@ def side_by_side(
     kills: int, rng: np.random.Generator,
 ) -> Tally:  # fmt: skip
     """Run each stage in two copies of a project at once and kill one of them; the other must not notice."""
-    tally = Tally()
+    tally, seconds = Tally(), {stage: 2 * alone for stage, alone in seconds.items()}
     while tally.kills < kills:
         shutil.rmtree(project / ".scratch", ignore_errors=True)
         for folder in folders:
@@ -202,8 +216,7 @@ def side_by_side(
         for stage, times in plan(kills - tally.kills, seconds, rng).items():
             for _ in range(times):
                 one, two = (start(folder, stage, project) for folder in rng.permutation(folders))
-                time.sleep(rng.uniform(0, 2 * seconds[stage]))
-                tally.kills += one.is_alive()
+                tally.kills += at_work(one, stage, seconds, rng)
                 one.kill()
                 one.join()
                 tally.stuck += not ended(two)
