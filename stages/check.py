@@ -14,11 +14,11 @@ import own_source  # noqa: F401
 from audioclust import registry
 from audioclust.parameters import values
 from audioclust.results import files
+from audioclust.training.saving import WEIGHTS
 from params import CORPORA, ITEMS, Params, check_all, run
 from paths import CHECK, NOTHING, SEPARATORS
 
 GRID = ("reducers", "clusterers")
-WEIGHTS = "model.safetensors"  # of a saved separator
 
 
 def main() -> None:
@@ -62,7 +62,9 @@ def _code(params: Params) -> dict[str, list[tuple[str, str]]]:
     """Return the stages, as ``stage`` or ``stage/item``, and the items, room and name, that each runs."""
     dataset = [("datasets", params["data"]["dataset"])]
     found = {"recordings": dataset, "prepare": dataset, "label": [], "logmel": [], "evaluate": [], "separate": []}
-    found["mixtures"] = [(CORPORA, params[name]["corpus"]) for name in params.mixtures()]
+    corpora = {params[name]["corpus"] for name in params.mixtures()}
+    read = {params[corpus]["dataset"] for corpus in corpora if "dataset" in (params[corpus] or {})}
+    found["mixtures"] = [(CORPORA, name) for name in sorted(corpora)] + [("datasets", name) for name in sorted(read)]
     found |= {f"separator/{name}": [] for name in params.separators()}
     found |= {f"embed/{name}": [("encoders", name)] for name in params.items("encoders")}
     found |= {f"pretext/{name}": [("pretext", name)] for name in params.items("pretexts")}

@@ -32,7 +32,7 @@ from paths import (
     SEPARATED,
     SEPARATORS,
     TRUTH,
-)  # fmt: skip
+)
 
 INTERRUPTED = 130  # the status that shells give for Ctrl-C
 # What stages read

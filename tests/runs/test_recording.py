@@ -45,6 +45,18 @@ def inner(x: np.ndarray, rate: int) -> np.ndarray:
     return x[rate // 20 : -rate // 20]
 
 
+def test_bins_are_silent_where_they_are_for_the_model(tmp_path):
+    """A tone 20 dB below another one is in both files if silence begins 10 dB below, and in one of them at 40 dB."""
+    sound = tones(8000, 8000, TONES[:1]) + tones(8000, 8000, TONES[1:], level=0.03)
+    path, model = written(tmp_path / "in.wav", sound, 8000), fitted()
+    shares = {}
+    for model.silence_db in (10.0, 40.0):
+        separate_recording(path, 2, model, out := tmp_path / f"{model.silence_db}")
+        heard = [np.abs(np.fft.rfft(x * np.hanning(len(x))))[round(TONES[1])] for x in read(out)]
+        shares[model.silence_db] = min(heard) / max(heard)
+    assert shares[10.0] > 0.9 and shares[40.0] < 0.5
+
+
 # Rates, formats, channels
 
 

@@ -128,7 +128,7 @@ def test_segments_and_vectors_are_the_settings():
     seen = []
 
     class Watched:
-        stft_, device, k = trained().stft_, "cpu", 4
+        stft_, device, k, silence_db = trained().stft_, "cpu", 4, 40.0
 
         def embed(self, spectrum, segments=None):
             seen.append(segments)

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from pydantic import Field
 
+import check
 from audioclust import registry
 from audioclust.parameters import Positive, types
 from params import CORPORA, ITEMS, MIXTURES, STAGE_SECTIONS, Params, ParamsError, _kind, _read, check_all
@@ -437,3 +438,10 @@ def test_dvc_changes_one_line_of_the_file(tmp_path):
     assert len(before) == len(after)
     changed = [(a.strip(), b.strip()) for a, b in zip(before, after, strict=True) if a != b]
     assert changed == [("n_init: 10", "n_init: 20")]
+
+
+def test_a_corpus_of_a_data_set_depends_on_the_code_of_both(tmp_path):
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    changed = {"mixtures": content["mixtures"] | {"corpus": "speakers"}, "speakers": {"dataset": "fsdd"}}
+    items = check._code(Params(written(tmp_path, **changed)))["mixtures"]
+    assert set(items) == {(CORPORA, "instruments"), (CORPORA, "speakers"), ("datasets", "fsdd")}

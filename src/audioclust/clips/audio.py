@@ -19,6 +19,9 @@ from audioclust.clips.rejected import Rejected
 
 SLOWEST, FASTEST = 1000, 768_000  # Hz; outside these limits a header is damaged, not unusual
 MARGIN = 0.5  # seconds read beyond what is wanted: more than a resampler's filter reaches
+# Below this peak 16 bits would keep less than five of a recording that has more.
+QUIET = 2.0**-10
+LOUD = {True: 1.0, False: 2.0**0.5}  # peak that is clipped; a lossy coder overshoots by up to 3 dB, everywhere
 
 
 class Recording(Protocol):
@@ -160,6 +163,20 @@ def clips(chunks: Iterator[np.ndarray], samples: int, count: int | None = None) 
                 return
     if len(waiting):
         yield waiting
+
+
+def gain(peak: float, fine: bool = True) -> float:
+    """Return what a recording with this ``peak`` is multiplied by before it becomes int16.
+
+    Where samples exceed full scale, they are scaled down to fit: a scale of its own, such as that of 16-bit integers,
+    or a mix that was not limited. Where 16 bits would keep next to nothing of a ``fine`` recording (see ``Recording``),
+    they are scaled up by a power of 2.
+    """
+    if peak > LOUD[fine]:
+        return (1 - 2.0**-15) / peak  # 32767 of 32768
+    if fine and 0 < peak < QUIET:
+        return 2.0 ** (-1 - math.ceil(math.log2(peak)))
+    return 1.0
 
 
 def to_int16(x: np.ndarray, samples: int) -> np.ndarray:

@@ -42,7 +42,7 @@ def example(
         pictures: folder of the pictures.
     """
     stft = model.stft_
-    mixture = Mixture.of(corpus, row, stft, model.device)
+    mixture = Mixture.of(corpus, row, stft, model.device, model.silence_db)
     v, count = settings.embed(model, mixture.spectrum), len(mixture.waves)
     labels = masks.global_labels(v, mixture.active, count, restarts=settings.restarts)
     estimates = stft.signal(

@@ -20,7 +20,7 @@ import pandas as pd
 from pydantic import Field
 
 from audioclust import parallel
-from audioclust.clips.audio import Level, clips, open_recording, resampled, to_int16
+from audioclust.clips.audio import Level, clips, gain, open_recording, resampled, to_int16
 from audioclust.clips.rejected import Rejected
 from audioclust.datasets._layout import printable
 from audioclust.parameters import NonNegative, Positive, Unit
@@ -32,9 +32,6 @@ SECTION = 600.0  # seconds of one recording that a task decodes, at most
 TASK = 300.0  # seconds of sound in a task of several recordings, about
 ASKED = 1 << 20  # bytes from which a recording is asked for its length
 BYTES_PER_SECOND = 32_000  # of a recording that was not asked
-# Below this peak 16 bits would keep less than five of a recording that has more.
-QUIET = 2.0**-10
-LOUD = {True: 1.0, False: 2.0**0.5}  # peak that is clipped; a lossy coder overshoots by up to 3 dB, everywhere
 LISTED = 3  # recordings named in the summary
 
 
@@ -128,9 +125,9 @@ class Prepare:
         """Return what became of each recording, in order."""
         parts = self._decoded(sections, root, scratch, "prepare")
         found = [_joined(group) for group in _by_path(parts)]
-        again = [(each, gain) for each in found if (gain := _gain(each)) != 1 and len(each["parts"]) > 1]
+        again = [(each, _gain(each)) for each in found if _gain(each) != 1 and len(each["parts"]) > 1]
         if again:  # their level is known now
-            scaled = [part["section"] | {"gain": gain} for each, gain in again for part in each["parts"]]
+            scaled = [part["section"] | {"gain": factor} for each, factor in again for part in each["parts"]]
             parts = self._decoded(scaled, root, scratch, "prepare, other levels")
             others = {group[0]["path"]: _joined(group) for group in _by_path(parts)}
             found = [others.get(each["path"], each) for each in found]
@@ -281,16 +278,8 @@ def _clip(
 
 
 def _gain(each: dict[str, Any]) -> float:
-    """Return what the samples of a part, or of a whole recording, are multiplied by.
-
-    Where they exceed full scale, they are scaled down to fit: a scale of its own, such as that of 16-bit integers, or
-    a mix that was not limited. Where 16 bits would keep next to nothing, they are scaled up by a power of 2.
-    """
-    if each["peak"] > LOUD[each["fine"]]:
-        return (1 - 2.0**-15) / each["peak"]  # 32767 of 32768
-    if each["fine"] and 0 < each["peak"] < QUIET:
-        return 2.0 ** (-1 - math.ceil(math.log2(each["peak"])))
-    return 1.0
+    """Return what the samples of a part, or of a whole recording, are multiplied by."""
+    return gain(each["peak"], each["fine"])
 
 
 def _by_path(parts: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:

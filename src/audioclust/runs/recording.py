@@ -26,7 +26,6 @@ from audioclust.separation.separator import Separator
 BLOCK = 1500  # frames that get their masks together
 CONTEXT = 200  # frames on each side of a block that the network sees too
 POINTS = 1 << 17  # embeddings that are clustered, at most
-SILENCE_DB = 40.0  # bins that far below the loudest one are in every estimate
 WRITTEN = 1 << 16  # samples written at once
 
 
@@ -94,7 +93,7 @@ def separate_recording(path: Path, sources: int | str, model: Separator, out: Pa
         blocks = Blocks(Path(scratch) / "mixture", model)
         rate, length, fine = _decoded(path, model.stft_.sample_rate, blocks.path)
         peak, level = blocks.measure()
-        threshold = peak * 10 ** (-SILENCE_DB / 20)
+        threshold = peak * 10 ** (-model.silence_db / 20)  # bins below it are in every estimate
         points, *segments = _points(blocks, threshold, level)
         if not len(points):
             raise ValueError(f"{path}: it is silent: there is nothing to separate")

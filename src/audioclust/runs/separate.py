@@ -25,6 +25,7 @@ from audioclust.threads import one_thread
 
 SEGMENT = 100  # frames with a permutation of their own, where it is the best that counts
 SHARD = 4  # mixtures per task
+SILENCE_DB = 40.0  # of a mixture that no model sees
 BASELINES = ("mixture", "nmf", "ideal binary", "ideal ratio")
 METHODS = ("global", "soft", "oracle", "spectral")
 SCORES = ("sdr_improvement", "si_sdr_improvement", "mixture_sdr", "mixture_si_sdr")
@@ -43,11 +44,13 @@ class Mixture:
     active: Tensor  # (t, f) bool
 
     @classmethod
-    def of(cls, corpus: Corpus, row: Any, stft: Stft, device: str = "cpu") -> "Mixture":
+    def of(
+        cls, corpus: Corpus, row: Any, stft: Stft, device: str = "cpu", silence_db: float = SILENCE_DB
+    ) -> "Mixture":  # fmt: skip
         """Return the mixture of a row of ``separation.mixtures.tests``."""
         wave, waves = (torch.from_numpy(x).to(device) for x in render(corpus, row))
         spectrum = stft.spectrum(wave)
-        return cls(wave, waves, spectrum, stft.spectrum(waves), active(spectrum))
+        return cls(wave, waves, spectrum, stft.spectrum(waves), active(spectrum, silence_db))
 
 
 @dataclass
@@ -144,16 +147,19 @@ def _shard(
     device = next((model.device for model in models.values()), "cpu")
     found = []
     for row in mixtures.itertuples():
-        seen = {each: Mixture.of(corpus, row, each, device) for each in {stft, *(m.stft_ for m in models.values())}}
+        kinds = {(stft, SILENCE_DB), *((model.stft_, model.silence_db) for model in models.values())}
+        seen = {(each, db): Mixture.of(corpus, row, each, device, db) for each, db in kinds}
         speakers, pieces = (of.loc[row.utterances, name].tolist() for name in ("speaker", "piece"))
         known = [bases[name].to(device) for name in speakers] if all(name in bases for name in speakers) else None
-        cells = [(stft, method, "", -1, settings.baseline(method, seen[stft], known)) for method in BASELINES]
+        plain = stft, SILENCE_DB
+        cells = [(plain, method, "", -1, settings.baseline(method, seen[plain], known)) for method in BASELINES]
         counted = {}
         for (name, seed), model in models.items():
-            mixture = seen[model.stft_]
+            kind = model.stft_, model.silence_db
+            mixture = seen[kind]
             v = settings.embed(model, mixture.spectrum)
             made, counted[name, seed] = settings.masks(v, mixture), model.count(v, mixture.active)[0] == row.count
-            cells += [(model.stft_, method, name, seed, made[method]) for method in METHODS]
+            cells += [(kind, method, name, seed, made[method]) for method in METHODS]
         about = {"mixture": row.mixture, "set": row.set, "count": row.count}
         parts = speakers if any(pieces) else [row.genders] * len(speakers)
         scored = _scored(seen, speakers, parts, cells)
@@ -162,16 +168,16 @@ def _shard(
 
 
 def _scored(
-    seen: dict[Stft, Mixture], speakers: list[str], parts: list[str], cells: list[tuple]
+    seen: dict[tuple[Stft, float], Mixture], speakers: list[str], parts: list[str], cells: list[tuple]
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Return a row per source of each cell that has masks: transform, method, model, seed and masks."""
+    """Return a row per source of each cell that has masks: key of ``seen``, method, model, seed and masks."""
     cells = [cell for cell in cells if cell[-1] is not None]
     any_one = next(iter(seen.values()))
     estimates = [
         any_one.wave.expand_as(any_one.waves)
         if method == "mixture"
-        else stft.signal(masks.apply(found, seen[stft].spectrum), len(any_one.wave))
-        for stft, method, _, _, found in cells
+        else kind[0].signal(masks.apply(found, seen[kind].spectrum), len(any_one.wave))
+        for kind, method, _, _, found in cells
     ]
     scores = score_all(estimates, any_one.waves, any_one.wave)
     return [

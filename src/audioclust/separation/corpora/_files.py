@@ -12,16 +12,15 @@ import numpy as np
 import pandas as pd
 
 from audioclust import parallel
-from audioclust.clips.audio import open_recording, resampled, to_int16
+from audioclust.clips.audio import gain, open_recording, resampled, to_int16
 from audioclust.clips.rejected import Rejected
 from audioclust.datasets._layout import printable
 from audioclust.results import files
-from audioclust.separation.corpus import COLUMNS, REJECTED, Corpus
+from audioclust.separation.corpus import COLUMNS, REJECTED, Corpus, nothing_rejected, split
 from audioclust.separation.levels import active_level
 
 SHORTEST = 0.5  # seconds
 TASK = 1 << 24  # bytes of the recordings that one task decodes, about
-QUIET = 2.0**-10  # peak below which 16 bits would keep too little
 
 
 def corpus(recordings: pd.DataFrame, root: Path, rate: int, workers: int, join: float = 0.0) -> Corpus:
@@ -62,6 +61,29 @@ def corpus(recordings: pd.DataFrame, root: Path, rate: int, workers: int, join: 
     lengths = [len(row["samples"]) for row in rows]
     utterances = pd.DataFrame(rows).assign(piece="", length=lengths, start=np.cumsum([0, *lengths[:-1]]))
     return Corpus(rate, np.concatenate([row["samples"] for row in rows]), utterances[COLUMNS], table)
+
+
+def assembled(
+    sounds: list[np.ndarray], named: list[tuple[str, str, str, str, str]], rate: int,
+    rejected: pd.DataFrame | None = None, **shares: Any,
+) -> Corpus:  # fmt: skip
+    """Return the corpus of sounds that lie in memory, its parts made.
+
+    Args:
+        sounds: (n,) int16 each.
+        named: utterance, speaker, gender, piece and part ("" to be drawn) of each.
+        rate: of the sounds, Hz.
+        rejected: recordings that are not among them; None: none.
+        shares: ``open_share``, ``closed_share`` and ``seed``, see ``split``.
+    """
+    lengths = [len(x) for x in sounds]
+    starts = np.cumsum([0, *lengths[:-1]]).tolist()
+    rows = [
+        (*name, start, length, level(x, rate), part)
+        for (*name, part), start, length, x in zip(named, starts, lengths, sounds, strict=True)
+    ]
+    table = split(pd.DataFrame(rows, columns=COLUMNS), rate, **shares)
+    return Corpus(rate, np.concatenate(sounds), table, nothing_rejected() if rejected is None else rejected)
 
 
 def first(rejected: pd.DataFrame) -> str:
@@ -117,12 +139,7 @@ def _decode(path: Path, rate: int) -> dict[str, Any]:
 
 def _fitted(x: np.ndarray) -> np.ndarray:
     """Return ``x`` (n,) as int16, scaled where 16 bits do not hold it: no mixture depends on that scale."""
-    peak = float(np.abs(x).max(initial=0))
-    if peak > 1:
-        x = x * np.float32((1 - 2.0**-15) / peak)
-    elif 0 < peak < QUIET:
-        x = x * np.float32(2.0 ** (-1 - np.ceil(np.log2(peak))))
-    return to_int16(x, len(x))
+    return to_int16(x * np.float32(gain(float(np.abs(x).max(initial=0)))), len(x))
 
 
 def _unusable(samples: np.ndarray, shortest: float, rate: int) -> tuple[str, str] | None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import pandas as pd
 import soxr
 from pydantic import Field
 
@@ -16,7 +15,7 @@ from audioclust import parallel
 from audioclust.clips.audio import to_int16
 from audioclust.parameters import Natural, Probability, validate
 from audioclust.separation.corpora import _files
-from audioclust.separation.corpus import COLUMNS, Corpus, split
+from audioclust.separation.corpus import Corpus
 from audioclust.synthesis.trio import INSTRUMENTS, RATE, piece
 
 
@@ -35,17 +34,10 @@ class Instruments:
         validate(self)
         tasks = [(self.seed, number, self.seconds, rate) for number in range(self.pieces)]
         rendered = [stem for stems in parallel.run(_piece, tasks, workers=workers, name="trio") for stem in stems]
-        names = [(f"{number:03d}", instrument) for number in range(self.pieces) for instrument in INSTRUMENTS]
-        rows, start = [], 0
-        for (number, instrument), x in zip(names, rendered, strict=True):
-            level = _files.level(x, rate)
-            rows.append((f"{number}/{instrument}", instrument, "", number, start, len(x), level, ""))
-            start += len(x)
-        table = split(
-            pd.DataFrame(rows, columns=COLUMNS), rate,
-            open_share=self.open_share, closed_share=self.closed_share, seed=self.seed,
-        )  # fmt: skip
-        return Corpus(rate, np.concatenate(rendered), table)
+        pieces = [f"{number:03d}" for number in range(self.pieces)]
+        named = [(f"{name}/{instrument}", instrument, "", name, "") for name in pieces for instrument in INSTRUMENTS]
+        shares = {"open_share": self.open_share, "closed_share": self.closed_share, "seed": self.seed}
+        return _files.assembled(rendered, named, rate, **shares)
 
 
 def _piece(seed: int, number: int, seconds: float, rate: int) -> list[np.ndarray]:

@@ -24,7 +24,7 @@ from audioclust.clips.audio import to_int16
 from audioclust.datasets._layout import ENDINGS, printable, relative
 from audioclust.parameters import Natural, Probability, validate
 from audioclust.separation.corpora import _files
-from audioclust.separation.corpus import COLUMNS, REJECTED, Corpus, split
+from audioclust.separation.corpus import REJECTED, Corpus
 
 URMP = re.compile(r"AuSep_\d+_([a-z]+)_(\d+_.+)")
 CODES = {
@@ -56,7 +56,7 @@ class Stems:
         pieces = self._pieces(root)
         paths = sorted({path for stems in pieces.values() for some in stems.values() for path in some})
         found = dict(zip(paths, _files.decoded(paths, rate, workers), strict=True))
-        rows, kept, rejected, start = [], [], [], 0
+        named, kept, rejected = [], [], []
         for path, each in found.items():
             if each["rejected"]:
                 rejected.append([printable(relative(path, root)), *each["rejected"]])
@@ -70,17 +70,12 @@ class Stems:
             for name, x in usable.items():
                 part = "open" if _files.named_open(f"{piece}/", self.open_folders, "") else ""
                 kept.append(to_int16(x, length))
-                level = _files.level(kept[-1], rate)
-                rows.append((f"{piece}/{name}", name, "", piece, start, length, level, part))
-                start += length
+                named.append((f"{piece}/{name}", name, "", piece, part))
         table = pd.DataFrame(rejected, columns=REJECTED, dtype=str)
-        if not rows:
+        if not kept:
             raise ValueError(f"stems: none of {len(pieces)} pieces below {root} can be used{_files.first(table)}")
-        parts = split(
-            pd.DataFrame(rows, columns=COLUMNS), rate,
-            open_share=self.open_share, closed_share=self.closed_share, seed=self.seed,
-        )  # fmt: skip
-        return Corpus(rate, np.concatenate(kept), parts, table)
+        shares = {"open_share": self.open_share, "closed_share": self.closed_share, "seed": self.seed}
+        return _files.assembled(kept, named, rate, table, **shares)
 
     def _pieces(self, root: Path) -> dict[str, dict[str, list[Path]]]:
         """Return piece -> instrument -> files, of the pieces that have two or more of the instruments."""

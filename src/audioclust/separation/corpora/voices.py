@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import pandas as pd
 import soxr
 from pydantic import Field
 
@@ -16,7 +15,7 @@ from audioclust import parallel
 from audioclust.clips.audio import to_int16
 from audioclust.parameters import Count, Natural, Probability, validate
 from audioclust.separation.corpora import _files
-from audioclust.separation.corpus import COLUMNS, Corpus, split
+from audioclust.separation.corpus import Corpus
 from audioclust.synthesis.talkers import RATE, speech, talker
 
 
@@ -38,17 +37,10 @@ class Voices:
         who = [(gender, i) for gender, count in (("m", self.men), ("f", self.women)) for i in range(count)]
         tasks = [(self.seed, gender, i, self.utterances, self.seconds, rate) for gender, i in who]
         rendered = [each for talks in parallel.run(_talks, tasks, workers=workers, name="voices") for each in talks]
-        names = [(gender, f"{gender}{i:02d}", number) for gender, i in who for number in range(self.utterances)]
-        rows, start = [], 0
-        for (gender, speaker, number), x in zip(names, rendered, strict=True):
-            level = _files.level(x, rate)
-            rows.append((f"{speaker}-{number:03d}", speaker, gender, "", start, len(x), level, ""))
-            start += len(x)
-        table = split(
-            pd.DataFrame(rows, columns=COLUMNS), rate,
-            open_share=self.open_share, closed_share=self.closed_share, seed=self.seed,
-        )  # fmt: skip
-        return Corpus(rate, np.concatenate(rendered), table)
+        talkers = [(f"{gender}{i:02d}", gender) for gender, i in who]
+        named = [(f"{name}-{j:03d}", name, gender, "", "") for name, gender in talkers for j in range(self.utterances)]
+        shares = {"open_share": self.open_share, "closed_share": self.closed_share, "seed": self.seed}
+        return _files.assembled(rendered, named, rate, **shares)
 
 
 def _talks(seed: int, gender: str, number: int, count: int, seconds: float, rate: int) -> list[np.ndarray]:
