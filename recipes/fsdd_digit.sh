@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 DATA=${DATA:-../shared/data}
 . recipes/_words.sh
 
-dvc exp run "${WORDS[@]}" \
+dvc exp run evaluate "${WORDS[@]}" \
   -S 'augment.strong=[crop,stretch,warp,tilt,filter,fader,noise]' \
   -S 'reducers=[none,pca]' \
   -S 'clusterers=[kmeans,agglomerative,spectral]' \

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 DATA=${DATA:-$(dirname "$PWD")/shared/data} # absolute, as a queued run has a folder of its own
 . recipes/_words.sh
 
-queue() { dvc exp run --queue "${BASELINE[@]}" "$@"; }
+queue() { dvc exp run evaluate --queue "${BASELINE[@]}" "$@"; }
 
 queue "$@"
 for change in \

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 DATA=${DATA:-../shared/data}
 . recipes/_words.sh
 
-dvc exp run "${BASELINE[@]}" \
+dvc exp run evaluate "${BASELINE[@]}" \
   -S spice.stage=joint \
   -S spice.confidence=0.95 \
   -S spice.balance=0.5 \

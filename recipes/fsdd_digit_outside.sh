@@ -8,7 +8,7 @@ DATA=${DATA:-$(dirname "$PWD")/shared/data} # absolute, as a queued run has a fo
 . recipes/_without.sh
 
 queue() {
-  dvc exp run --queue "${NO_TRAINING[@]}" \
+  dvc exp run evaluate --queue "${NO_TRAINING[@]}" \
     -S data.dataset=fsdd \
     -S "data.root=\"$DATA/fsdd\"" \
     -S data.label=digit \

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=${DATA:-../shared/data}
 
-dvc exp run \
+dvc exp run evaluate \
   -S data.dataset=fsdd \
   -S "data.root=\"$DATA/fsdd\"" \
   -S data.label=speaker \

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 DATA=${DATA:-../shared/data}
 . recipes/_without.sh
 
-dvc exp run "${NO_TRAINING[@]}" \
+dvc exp run evaluate "${NO_TRAINING[@]}" \
   -S data.dataset=fsdd \
   -S "data.root=\"$DATA/fsdd\"" \
   -S data.label=speaker \

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=${DATA:-../shared/data}
 
-dvc exp run \
+dvc exp run evaluate \
   -S data.dataset=librispeech \
   -S "data.root=\"$DATA/librispeech-mini/test-other\"" \
   -S data.label=speaker \

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 DATA=${DATA:-../shared/data}
 . recipes/_without.sh
 
-dvc exp run "${NO_TRAINING[@]}" \
+dvc exp run evaluate "${NO_TRAINING[@]}" \
   -S data.dataset=librispeech \
   -S "data.root=\"$DATA/librispeech-mini/test-other\"" \
   -S data.label=speaker \

@@ -10,7 +10,7 @@ VOICE='[crop,gain,time_mask]'
 SCENES='[crop,stretch,mixup,fader,noise,time_mask,band_mask]'
 
 queue() { # width, strong, scale
-  dvc exp run --queue "${NO_METHODS[@]}" \
+  dvc exp run evaluate --queue "${NO_METHODS[@]}" \
     -S data.dataset=librispeech \
     -S "data.root=\"$DATA/librispeech-mini/test-other\"" \
     -S data.label=speaker \
