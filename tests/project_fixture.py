@@ -30,7 +30,7 @@ TINY = {
     "reduce": {"neighbours": 10},
     "tsne": {"perplexity": 5, "jobs": 1},
     "separators": {"speech": {"mixtures": "mixtures", "sources": 2}},
-    "separator": {"k": 4, "hidden": 8, "epochs": 2, "steps": 2, "batch": 2, "frames": [20]},
+    "separator": {"k": 4, "hidden": 8, "epochs": 2, "steps": 2, "batch": 2, "frames": [20], "counted": 4},
     "mixtures": {"two": 2, "three": 0, "seconds": 1.0},
     "voices": {"men": 3, "women": 3, "utterances": 2, "seconds": 1.0},
     "separate": {"bases": 4, "iterations": 5, "restarts": 1, "workers": 1},

@@ -15,7 +15,6 @@ import soundfile
 import yaml
 
 import params
-from audioclust.separation import separator
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {
@@ -23,7 +22,7 @@ TINY = {
         "speech": {"mixtures": "mixtures", "sources": 2},
         "trio": {"mixtures": "music", "sources": 3, "hidden": 12, "window": 64.0, "hop": 16.0},
     },
-    "separator": {"k": 4, "hidden": 8, "epochs": 1, "steps": 2, "batch": 2, "frames": [20]},
+    "separator": {"k": 4, "hidden": 8, "epochs": 1, "steps": 2, "batch": 2, "frames": [20], "counted": 4},
     "mixtures": {"corpus": "voices", "two": 2, "three": 0, "seconds": 1.0, "workers": 1},
     "voices": {"men": 3, "women": 3, "utterances": 2, "seconds": 1.0},
     "music": {"corpus": "stems", "root": "in", "two": 0, "three": 1, "seconds": 1.0, "workers": 1},
@@ -70,8 +69,6 @@ def run(folder: Path, stage: str, *arguments: str) -> str:
         patch.chdir(folder)
         patch.delenv("DVC_ROOT", raising=False)
         patch.setattr(sys, "argv", [f"{stage}.py", *arguments])
-        patch.setattr(separator, "COUNTED", separator.VALIDATION)  # of the mixtures that counting is learned from
-        patch.setattr(separator, "COUNTED_FRAMES", 20)
         spec.loader.exec_module(module)
         params.run(module.main)
     return said.getvalue()

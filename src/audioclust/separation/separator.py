@@ -41,7 +41,7 @@ OPTIMISERS = {
 }
 STATISTICS = 64  # mixtures whose bins are looked at before training
 VALIDATION = 16  # mixtures of the closed set, the same in every epoch
-COUNTED, COUNTED_FRAMES = 192, 300  # mixtures of each number of sources that counting is learned from, and their length
+COUNTED_FRAMES = 300  # of a mixture that counting is learned from
 COUNTER = "counter."  # what its tensors' names begin with
 
 
@@ -69,6 +69,7 @@ class Separator:
     clip: Positive = 1.0  # of the gradient's norm
     noise: NonNegative = 0.0  # variance of Gaussian noise on the weights in training; 0.6 in the paper
     variance: Positive | None = None  # of the last layer's first weights; 0.1 in the paper, null: torch's own start
+    counted: Count = 192  # mixtures of each number of sources from which counting them is learned, after training
     start: str | None = None  # folder of a model whose weights training starts from; null: random ones
     _: KW_ONLY
     device: str = "cpu"  # or "cuda"
@@ -160,12 +161,13 @@ class Separator:
         found, numbers = [], []
         for number in range(1, min(MOST, len(mixer.genders)) + 1):
             drawing = mixer.of(max(number, 2))
-            for _ in range(COUNTED // VALIDATION):
-                mixture, sources = self._draw(drawing, VALIDATION, COUNTED_FRAMES, torch.default_generator)
+            for first in range(0, self.counted, VALIDATION):
+                batch = min(VALIDATION, self.counted - first)
+                mixture, sources = self._draw(drawing, batch, COUNTED_FRAMES, torch.default_generator)
                 spectrum = self.stft_.spectrum(sources[:, 0] if number == 1 else mixture, centre=False)
                 v = self.network_(features(spectrum))
                 found.append(counting.features(*counting.grams(v, active(spectrum, self.silence_db))))
-                numbers += [number] * VALIDATION
+                numbers += [number] * batch
         return Counter.fit(torch.cat(found), torch.tensor(numbers))
 
     def count(self, v: Tensor, active: Tensor) -> tuple[int, float]:
