@@ -70,8 +70,12 @@ def compute(folder: Path) -> None:
 
 
 def started(folder: Path, work: str, threads: int) -> tuple[subprocess.Popen, list[int]]:
-    """Start a process whose two workers run a function of this module; return it and the workers, once both do."""
+    """Start a process whose two workers run a function of this module; return it and the workers, once both do.
+
+    It takes interrupts, also where the tests run in a shell's background, whose processes ignore them.
+    """
     code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_parallel as t; "
         f"from pathlib import Path; tasks = [(Path({str(folder)!r}),)] * 4; "
         f"list(t.parallel.run(t.{work}, tasks, workers=2, threads={threads}))"
