@@ -1,7 +1,7 @@
-"""``python stages/x.py``, in forks of a process that has loaded the libraries: loading them is half of a small run.
+"""``python stages/x.py`` and ``dvc`` in forks of a process that has loaded the libraries: that is half of a small run.
 
 ``serve`` is that process; ``bin_folder`` makes a ``python`` for the PATH that asks it to run a stage and is the usual
-Python otherwise.
+Python otherwise, and a ``dvc``.
 """
 
 import json
@@ -20,22 +20,25 @@ from pathlib import Path
 LIBRARIES = (
     "av", "faiss", "joblib", "matplotlib.pyplot", "numba", "pandas", "pydantic", "safetensors.torch", "scipy.optimize",
     "scipy.stats", "sklearn.cluster", "sklearn.manifold", "sklearn.metrics", "soundfile", "torch", "torch._dynamo",
-    "ruamel.yaml", "torchaudio", "yaml",
+    "ruamel.yaml", "torchaudio", "yaml", "dvc.cachemgr", "dvc.cli.parser", "dvc.repo.experiments.executor.local",
+    "dvc.repo.experiments.queue.celery", "dvc.repo.index", "dvc.repo.plots", "dvc.utils.strictyaml",
 )  # fmt: skip
 MOST = 1 << 20  # bytes of a request: arguments and environment
 
 
 @cache
 def bin_folder() -> Path:
-    """Start a server for as long as this process lives; return a folder for the PATH with its ``python``."""
+    """Start a server for as long as this process lives; return a folder for the PATH, with ``python`` and ``dvc``."""
     folder = Path(tempfile.mkdtemp(prefix="preloaded-"))
     here = Path(__file__).resolve()
-    python = folder / "python"
-    python.write_text(
-        f'#!/bin/sh\ncase "$1" in\nstages/*) exec {sys.executable} -I -S {here} {folder}/socket "$@" ;;\nesac\n'
-        f'exec {sys.executable} "$@"\n'
-    )
-    python.chmod(0o755)
+    asks = f"exec {sys.executable} -I -S {here} {folder}/socket"
+    scripts = {
+        "python": f'case "$1" in\nstages/*) {asks} "$@" ;;\nesac\nexec {sys.executable} "$@"',
+        "dvc": f'{asks} dvc "$@"',
+    }
+    for name, script in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
     subprocess.Popen([sys.executable, here, folder / "socket"], stdin=subprocess.PIPE)  # ends with this process
     for _ in range(600):
         if (folder / "socket").exists():
@@ -92,7 +95,10 @@ def _run(client: socket.socket) -> None:
         for each in environment.get("PYTHONPATH", "").split(os.pathsep):
             if os.path.isfile(os.path.join(each, "sitecustomize.py")):  # which Python runs when it starts
                 runpy.run_path(os.path.join(each, "sitecustomize.py"))
-        runpy.run_path(arguments[0], run_name="__main__")
+        if arguments[0] == "dvc":
+            status = sys.modules["dvc.cli"].main(arguments[1:])
+        else:
+            runpy.run_path(arguments[0], run_name="__main__")
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.code, str):
