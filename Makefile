@@ -4,13 +4,17 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test status table lint clean
+.PHONY: repro all test status table lint clean
 
 # Stage evaluate ends with the table; where it did not run, the table is printed here.
 repro: $(BIN)/.installed
 	@mkdir -p .scratch && touch .scratch/started
 	dvc repro
 	@test .scratch/costs/evaluate.json -nt .scratch/started || python stages/table.py
+
+# Every encoder that is trained here and every deep method, as an experiment: params.yaml then names them too.
+all: $(BIN)/.installed
+	bash -c '. recipes/_all.sh; dvc exp run "$${ALL[@]}"'
 
 # A file's tests share what they set up, so they stay in one process.
 test: $(BIN)/.installed

@@ -33,7 +33,6 @@ BASELINE=(
   -S 'clusterers=[kmeans]'
   -S '~methods.temi'
   -S '~methods.scan'
-  -S '~methods.deepcluster'
   -S simclr.epochs=30
   -S spice.epochs=10
 )

@@ -5,9 +5,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=${DATA:-../shared/data}
+. recipes/_all.sh
 . recipes/_words.sh
 
-dvc exp run evaluate "${WORDS[@]}" \
+dvc exp run evaluate "${ALL[@]}" "${WORDS[@]}" \
   -S 'augment.strong=[crop,stretch,warp,tilt,filter,fader,noise]' \
   -S 'reducers=[none,pca]' \
   -S 'clusterers=[kmeans,agglomerative,spectral]' \

@@ -4,8 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=${DATA:-../shared/data}
+. recipes/_all.sh
 
-dvc exp run evaluate \
+dvc exp run evaluate "${ALL[@]}" \
   -S data.dataset=fsdd \
   -S "data.root=\"$DATA/fsdd\"" \
   -S data.label=speaker \

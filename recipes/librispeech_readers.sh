@@ -5,8 +5,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 DATA=${DATA:-../shared/data}
+. recipes/_all.sh
 
-dvc exp run evaluate \
+dvc exp run evaluate "${ALL[@]}" \
   -S data.dataset=librispeech \
   -S "data.root=\"$DATA/librispeech-mini/test-other\"" \
   -S data.label=speaker \

@@ -4,8 +4,11 @@ Run by ``dvc repro check``. Into ``data/check`` go the fingerprint of each stage
 reducers and clusterers with their defaults, and every ``k`` that is asked for.
 """
 
+import gc
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +28,9 @@ def main() -> None:
     params = Params()
     check_all(params)
     _find_weights(params)
-    for stage, items in _code(params).items():
-        files.write_text(CHECK / "code" / stage, fingerprints.stage(stage.partition("/")[0], *items))
+    with _no_garbage():
+        for stage, items in _code(params).items():
+            files.write_text(CHECK / "code" / stage, fingerprints.stage(stage.partition("/")[0], *items))
     for name in params.separators():
         _add_start(CHECK / "code/separator" / name, params.separator(name).get("start"))
     grid = {kind: {name: _complete(params, kind, name) for name in params.items(kind)} for kind in GRID}
@@ -38,6 +42,16 @@ def main() -> None:
     _write_json(CHECK / "grid.json", grid)
     files.write_text(NOTHING / "README", "Methods that start from nothing depend on this file, which never changes.\n")
     files.write_text(SEPARATORS / NOTHING.name / "README", "For a params.yaml without separators.\n")
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Do not look for garbage: syntax trees are many objects, and all are kept."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _add_start(path: Path, start: str | None) -> None:

@@ -4,6 +4,7 @@
 Python otherwise, and a ``dvc``.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -61,6 +62,7 @@ def serve(path: str) -> None:
     """Run what is asked for at the socket ``path``, until the standard input ends."""
     for name in LIBRARIES:
         __import__(name)
+    gc.freeze()  # what is loaded stays: no fork has to look through it for garbage
     server = socket.socket(socket.AF_UNIX)
     server.bind(path + ".new")
     server.listen(64)

@@ -137,7 +137,8 @@ def test_part_files_are_hidden_from_dvc():
 
 
 FIRST = (("check",), ("recordings",))
-WORK = (("prepare",), ("label",), ("logmel",), ("pretext", "simclr"), ("grid", "simclr"), ("deep", "temi", "simclr"))
+WORK = (("prepare",), ("label",), ("logmel",), ("pretext", "simclr"), ("grid", "simclr"),
+        ("deep", "spice", "simclr"), ("deep", "temi", "simclr"))  # fmt: skip
 # A stage is at work once there is such a file.
 BEGUN = {
     ("pretext", "simclr"): ".scratch/pretext/simclr/*/*",

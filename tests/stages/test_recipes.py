@@ -12,6 +12,7 @@ import pytest
 from dvc.exceptions import InvalidArgumentError
 from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
 
+from audioclust import registry
 from audioclust.report import separation
 from params import Params, ParamsError, check_all
 
@@ -93,7 +94,7 @@ def test_a_recipe_names_parameters_that_exist(recipe, tmp_path):
     assert len({tuple(overrides) for _, overrides in parsed}) == len(parsed), "no run is made twice"
     for options, overrides in parsed:
         assert overrides[-1] == "evaluate.sample=77", "extra arguments are passed on"
-        new = [each for each in overrides if each.startswith("+") and not each.startswith("+separators.")]
+        new = [each for each in overrides if re.match(r"\+(?!separators\.|\+methods\.)", each)]
         assert not new, "params.yaml has every parameter"
         road = "separate" if separates else "evaluate"  # the other one is not run
         assert options == [road, *["--queue"] * queued]
@@ -154,6 +155,17 @@ def test_a_wrong_override_fails(override, error, tmp_path):
     with pytest.raises(error):
         check([override], tmp_path)
     check(["spice.heads=1,0", "~methods.scan"], tmp_path)
+
+
+def test_all_is_every_encoder_trained_here_and_every_method(tmp_path):
+    """What ``make all`` and the recipes with every method run."""
+    script = '. recipes/_all.sh; printf "%s\\n" "${ALL[@]}"'
+    said = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    params = Params(overridden([line for line in said.splitlines() if line != "-S"], tmp_path))
+    check_all(params)
+    assert set(params["pretexts"]) == set(registry.names("pretext"))
+    assert set(params["methods"]) == set(registry.names("methods"))
+    assert "recipes/_all.sh" in (ROOT / "Makefile").read_text()
 
 
 def test_results_name_every_recipe():
