@@ -32,6 +32,11 @@ SPICE = {"heads": 3, "epochs": 6, "pool": 60, "batch": 20, "lr": 0.02, "views": 
 JOINT = {"confidence": 0.6, "balance": 0.3, "agreement": 0.8, "joint_batch": 6, "mu": 3}
 SCAN = {"neighbours": 8, "epochs": 12, "batch": 20, "lr": 0.003, "views": 3, "norm": "eval"}
 SELFLABEL = {"threshold": 0.4, "selflabel_epochs": 3, "selflabel_batch": 30, "selflabel_lr": 0.001}
+NETWORK = {"d": 16, "channels": 8, "projection": 16, "batch": 20}
+CC = NETWORK | {"epochs": 20, "lr": 0.003}
+DEC = {"hidden": [32, 16], "d": 4, "layer_epochs": 5, "whole_epochs": 20, "epochs": 10, "batch": 20, "lr": 0.01}
+IDFD = NETWORK | {"epochs": 20, "n_init": 3, "alpha": 1.0}
+PCL = NETWORK | {"epochs": 20, "momentum": 0.9, "n_init": 3}
 DEEPCLUSTER = {"epochs": 3, "batch": 20, "hidden": 32, "pca": 4}
 SMALL = {
     "spice": {
@@ -49,6 +54,17 @@ SMALL = {
                  "min_lr": 0.005, "momentum": 0.9, "hidden": 64, "bottleneck": 32, "scale": "standardise",
                  "noise": 0.1},
     },
+    "cc": {
+        "both": CC,
+        "instance": CC | {"heads": "instance"},
+    },
+    "dec": {
+        "dec": DEC,
+        "kmeans": DEC | {"backprop": False},
+    },
+    "idec": {"idec": DEC | {"lr": 0.001}},
+    "idfd": {variant: IDFD | {"variant": variant} for variant in ("id", "idfo", "idfd")},
+    "pcl": {"pcl": PCL},
     "deepcluster": {
         "pretext": DEEPCLUSTER | {"start": "pretext"},
         "scratch": DEEPCLUSTER | {"d": 32, "channels": 8, "reassign": 2},

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from audioclust import registry
 from audioclust.parameters import types
+from audioclust.pretext._autoencoder import Autoencoder
 from audioclust.threads import one_thread
 from audioclust.training.loop import Run
 from audioclust.views.augment import Augment
@@ -18,6 +19,7 @@ from audioclust.views.clips import Clips
 from audioclust.views.embedded import embed
 
 NAMES = registry.names("pretext")
+AUTOENCODERS = [name for name in NAMES if issubclass(registry.get("pretext", name), Autoencoder)]
 AUGMENT = Augment(16, "crop", strong=["crop", "gain"], gain=2.0)
 SMALL = {"d": 16, "channels": 8, "projection": 8, "hidden": 32, "batch": 16, "queue": 32, "momentum": 0.9, "lr": 0.01,
          "weight_decay": 0.0, "epochs": 3, "ops": ["crop", "gain"]}  # fmt: skip
@@ -71,6 +73,8 @@ def test_the_loss_falls_and_the_embedding_learns_what_is_the_same(trained):
     losses = [row["loss"] for row in curves]
     # A new queue of noise is told apart easily: the first epochs of MoCo are no measure.
     assert np.mean(losses[-3:]) < 0.9 * np.mean(losses[3:6])
+    if name in AUTOENCODERS:
+        return  # their embedding holds all of a view, what is the same in two of them or not
     x, kinds = sounds()
     untrained = fitted(name, lr=1e-12).transform(x, frames=FRAMES)
     share = neighbours_of_its_kind(encoder.transform(x, frames=FRAMES), kinds)

@@ -124,7 +124,7 @@ def test_seeds_side_by_side_give_the_bytes_of_one_after_the_other(work):
 def test_a_method_on_log_mels_needs_an_encoder_that_was_trained_here(tmp_path):
     (tmp_path / "logmel_stats").mkdir()
     np.save(tmp_path / "logmel_stats" / EMBEDDING, np.zeros((N, 4), np.float32))
-    with pytest.raises(ValueError, match=r"spice.*logmel_stats.*byol, moco, simclr"):
+    with pytest.raises(ValueError, match=r"spice.*logmel_stats.*byol, dae, moco, simclr"):
         deep(
             "spice", {"k": K}, {"width": 16}, Clips(logmels()), "logmel_stats", tmp_path / "logmel_stats", [0],
             tmp_path / "out", tmp_path / "scratch", Train(device="cpu", threads=1),

@@ -250,8 +250,8 @@ def test_a_method_starts_from_an_encoder_that_runs(tmp_path):
         params.check_starts()
         return params.methods()
 
-    with pytest.raises(ParamsError, match=r"methods\.temi = 'mocc': no encoder that runs.*did you mean 'moco'"):
-        check(temi="mocc")
+    with pytest.raises(ParamsError, match=r"methods\.temi = 'simcrl': no encoder that runs.*did you mean 'simclr'"):
+        check(temi="simcrl")
     with pytest.raises(ParamsError, match=r"spice trains the network of an encoder further: name one of pretexts"):
         check(spice="logmel_stats")
     with pytest.raises(ParamsError, match=r"temi clusters an embedding: name the encoder"):

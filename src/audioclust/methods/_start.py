@@ -5,15 +5,19 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
+from torch import Tensor, nn
 
 from audioclust.devices import seeded
-from audioclust.points.checks import points
+from audioclust.points.checks import by_appearance, points
+from audioclust.points.kmeans import kmeans
 from audioclust.pretext._encoder import alike
 from audioclust.training import saving
+from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
+from audioclust.views.embedded import embed_views
 
 
 class Method(ClusterMixin, BaseEstimator):
@@ -66,6 +70,31 @@ class Method(ClusterMixin, BaseEstimator):
         return self._build().to(self.device, memory_format=torch.channels_last)
 
 
+class ByKMeans(Method):
+    """A method whose network, a backbone and a head, gives vectors that k-means clusters at the end, by direction.
+
+    It has the parameters ``k`` and ``n_init``; ``_cluster`` sets ``centres_`` (k, d) and ``labels_``.
+    """
+
+    tensors = ("centres_",)
+
+    def _vectors(self, clips: Clips) -> Tensor:
+        """Return vectors (n, d) of length 1; the mean over weak views where the encoder's number of them is not 0."""
+        return F.normalize(embed_views(self.network_, clips, self.augment_, self.encoder_views_), dim=1)
+
+    def _cluster(self, clips: Clips) -> None:
+        """Cluster the vectors; clusters are numbered in the order of their first clip."""
+        labels, centres, _ = kmeans(self._vectors(clips), self.k, restarts=self.n_init, iterations=100)
+        first = np.unique(by_appearance(labels.cpu().numpy()), return_index=True)[1]
+        # A centre without points is left out.
+        self.centres_ = centres[labels[torch.from_numpy(first).to(labels.device)]]
+        self.labels_ = self._clusters(clips)
+
+    def _clusters(self, clips: Clips) -> np.ndarray:
+        """Return the nearest of ``centres_`` (n,) int32."""
+        return torch.cdist(self._vectors(clips), self.centres_).argmin(1).cpu().numpy().astype(np.int32)
+
+
 def enough_clips(X: Any, frames: np.ndarray | None, device: str, k: int) -> Clips:
     """Return the clips, checked before anything is trained.
 
@@ -96,6 +125,29 @@ def initialise(model: Any, clips: Clips, encoder: Any) -> Clips:
     model.architecture_, model.bands_ = [encoder.backbone, encoder.d, encoder.bands_, encoder.channels], encoder.bands_
     clips = alike(model, clips)
     model.front_end_ = clips.front_end
+    return clips
+
+
+def begin(model: Any, clips: Clips, encoder: Any) -> Clips:
+    """Set what ``alike`` needs of a method that starts from an encoder or, without one, from random weights.
+
+    Args:
+        model: a method with ``augment``, ``device`` and, for random weights, ``backbone``, ``d`` and ``channels``.
+        clips: what the method is fitted to.
+        encoder: a fitted pretext, or None.
+
+    Returns:
+        The clips, standardised like the encoder's.
+
+    Raises:
+        ValueError: an encoder of other bands or of another front end.
+    """
+    if encoder is not None:
+        return initialise(model, clips, encoder)
+    model.augment_, model.encoder_views_ = model.augment or Augment(), 0
+    model.mean_, model.std_, model.front_end_ = clips.mean, clips.std, clips.front_end
+    model.bands_ = model.augment_.bands(clips.f)
+    model.architecture_ = [model.backbone, model.d, model.bands_, model.channels]
     return clips
 
 

@@ -152,6 +152,8 @@ class SCAN(Method):
     """SCAN on log-mels, initialised from an encoder trained without labels; the official defaults for CIFAR-10."""
 
     k: Annotated[int, Field(ge=2)]  # clusters
+    # Over-clustering: clusters found, more than k; the row `scan/majority` gives each its most frequent class. null: k
+    clusters: Annotated[int, Field(ge=2)] | None = None
     stage: Literal["cluster", "selflabel"] = "selflabel"  # where it ends: with step 2, or 3
     # Step 2: clustering
     # all: train encoder and heads; heads: the heads alone, on `views` strong views per clip that are embedded once.
@@ -174,7 +176,9 @@ class SCAN(Method):
     # Step 3: self-labelling, of the whole network
     threshold: Probability = 0.99  # a clip is labelled with its most probable cluster if the probability is larger
     balance: bool = True  # whether all clusters of a batch have the same weight
-    selflabel_epochs: Count = 200  # passes over the clips
+    selflabel_epochs: Count = 200  # passes over the clips, at most
+    # Passes after which it ends if no more clips have become sure, the source's rule; 0: never
+    selflabel_patience: Natural = 0
     selflabel_batch: Annotated[int, Field(ge=2)] = 1000  # clips per step
     selflabel_lr: Positive = 1e-4  # of Adam
     _: KW_ONLY
@@ -194,6 +198,8 @@ class SCAN(Method):
     ) -> "SCAN":
         """Set ``proba_`` (n, k) float32, ``labels_`` (n,) int32, its largest columns, and ``network_``.
 
+        Also ``more_labels_``: ``"clustering"``, those before self-labelling, and with ``clusters`` ``"majority"``.
+
         Args:
             X: log-mels (n, f, t) in nats, or ``Clips``.
             y: ignored.
@@ -206,14 +212,14 @@ class SCAN(Method):
             ValueError: a wrong parameter, fewer clips than clusters, a clip that is not finite, an encoder of other
                 bands or of another front end, or an embedding that is not the encoder's of these clips.
         """
-        validate(self)
-        clips = enough_clips(X, frames, self.device, self.k)
+        self.check()
+        clips = enough_clips(X, frames, self.device, self._outputs)
         if encoder is None:
             encoder = SimCLR(augment=self.augment, device=self.device, random_state=self.random_state)
             encoder.fit(clips, run=run)
         clips = initialise(self, clips, encoder)
         embedding = embedding_of(clips, encoder, embedding)
-        self.neighbours_ = min(self.neighbours, clips.n // self.k - 1)
+        self.neighbours_, self.more_labels_ = min(self.neighbours, clips.n // self._outputs - 1), {}
         backbone = copy.deepcopy(encoder.backbone_).to(self.device)
         with seeded(self.random_state, self.device):
             x = torch.from_numpy(embedding).float().to(self.device)
@@ -222,17 +228,36 @@ class SCAN(Method):
             with memory_hint(hint):
                 network = self._cluster(clips, backbone, x, neighbours, run)
             if self.stage == "selflabel":
+                self.network_ = network.eval()
+                self.more_labels_["clustering"] = self._clusters(clips)
                 with memory_hint(f"scan.selflabel_batch = {self.selflabel_batch}"):
                     network = self._selflabel(clips, network, neighbours, run)
         self.network_ = network.eval()
         self.proba_ = self._logits(clips).softmax(1).cpu().numpy()
         self.labels_ = self.proba_.argmax(1).astype(np.int32)
+        if self._outputs > self.k:
+            self.more_labels_["majority"] = self.labels_
         return self
+
+    def check(self) -> None:
+        """Check the parameters.
+
+        Raises:
+            ValueError: a wrong one, or fewer ``clusters`` than ``k``.
+        """
+        validate(self)
+        if self.clusters is not None and self.clusters < self.k:
+            raise ValueError(f"clusters={self.clusters} should be >= k={self.k}, or null")
+
+    @property
+    def _outputs(self) -> int:
+        """Clusters that are found."""
+        return self.clusters or self.k
 
     def _build(self) -> nn.Sequential:
         """Return the encoder's network and a linear head, with new random weights."""
         backbone = backbones.build(*self.architecture_)
-        return nn.Sequential(backbone, nn.Linear(backbone.d, self.k))
+        return nn.Sequential(backbone, nn.Linear(backbone.d, self._outputs))
 
     def _clusters(self, clips: Clips) -> np.ndarray:
         """Return the most probable clusters (n,) int32."""
@@ -246,7 +271,7 @@ class SCAN(Method):
         self, clips: Clips, backbone: nn.Module, embedding: Tensor, neighbours: Tensor, run: Run | None
     ) -> nn.Sequential:
         """Step 2: train the heads, or all; return the best network with its best head, views to logits (b, k)."""
-        heads = Linears(self.heads, embedding.shape[1], self.k).to(self.device)
+        heads = Linears(self.heads, embedding.shape[1], self._outputs).to(self.device)
         state = {"heads": heads, "best": {"criterion": math.inf}, "before": {}}
         parameters = list(heads.parameters())
         if self.update == "all":
@@ -268,7 +293,7 @@ class SCAN(Method):
                 _step(loss.sum(), optimiser)
                 epoch.add(loss=loss.mean(), consistency=consistency.mean())
             self._choose(epoch, views, neighbours, state)
-        head = nn.Linear(embedding.shape[1], self.k).to(self.device)
+        head = nn.Linear(embedding.shape[1], self._outputs).to(self.device)
         head.load_state_dict(state["best"]["head"])
         if self.update == "all":
             backbone.load_state_dict(state["best"]["backbone"])
@@ -302,10 +327,16 @@ class SCAN(Method):
             network.parameters(), self.selflabel_lr, weight_decay=self.weight_decay, fused=True
         )
         best = {"criterion": first, "last": first, "network": copy.deepcopy(network.state_dict())}
-        unsure = torch.zeros(self.k, dtype=torch.bool, device=self.device)
-        state = {"network": network, "optimiser": optimiser, "before": {}, "best": best, "taught": {"unsure": unsure}}
+        unsure = torch.zeros(self._outputs, dtype=torch.bool, device=self.device)
+        grown = {"most": 0, "epoch": 0}  # sure clips of an epoch, and when
+        state = {"network": network, "optimiser": optimiser, "before": {}, "best": best, "taught": {"unsure": unsure},
+                 "grown": grown}  # fmt: skip
         for epoch in epochs(self.selflabel_epochs, state, run, "selflabel"):
+            if self.selflabel_patience and epoch.number - grown["epoch"] > self.selflabel_patience:
+                break
             taught = self._teach(epoch, clips, network, optimiser, unsure)
+            if taught.sum() > grown["most"]:
+                grown.update(most=int(taught.sum()), epoch=epoch.number)
             if not taught.any():
                 warnings.warn(
                     f"SCAN: in epoch {epoch.number} of self-labelling no clip was surer than scan.threshold = "

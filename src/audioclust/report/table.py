@@ -27,6 +27,7 @@ SCORES = ["nmi", "nmi_arithmetic", "ami", "ari", "acc", "explained",
           *(f"{what}_{name}" for what, names in NUISANCES.items() for name in names),
           "agreement", "silhouette_all", "silhouette", "davies_bouldin", "calinski_harabasz"]  # fmt: skip
 SIZES = ["clusters", "noise", "largest", "coverage"]
+MAJORITY = "/majority"  # end of a row's name whose clusters are scored as their most frequent labels
 MOST = 0.9  # of the clips in the largest cluster or in none: a cell beyond that has not clustered them
 # Shares of the clusters' entropy that a nuisance must explain to be said to lead: more than chance does (0, with 99 %
 # of random clusters of 100 clips below this), and without labels more than everything else together.
@@ -119,9 +120,11 @@ def degenerate(table: pd.DataFrame) -> pd.Series:
 def eligible(table: pd.DataFrame) -> pd.Series:
     """Return which cells (bool) may be the best: those with a headline score; without labels, none that is degenerate.
 
+    None whose clusters were named by the labels (``MAJORITY``).
+
     All with a score where each is degenerate.
     """
-    scored = table[f"{headline(table)}_mean"].notna()
+    scored = table[f"{headline(table)}_mean"].notna() & ~table["clusterer"].str.endswith(MAJORITY)
     if headline(table) == "nmi":
         return scored
     sound = scored & ~degenerate(table)
@@ -153,8 +156,11 @@ def _first(table: pd.DataFrame) -> int | None:
 
 
 def leaders(table: pd.DataFrame, methods: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """Return the row of the best cell over all ("best"), of each encoder and of each of the deep ``methods``."""
-    scored = table[table[f"{headline(table)}_mean"].notna()]
+    """Return the row of the best cell over all ("best"), of each encoder and of each of the deep ``methods``.
+
+    Other rows of a method, ``method/...``, are none of an encoder's and not the method's own.
+    """
+    scored = table[table[f"{headline(table)}_mean"].notna() & ~table["clusterer"].str.contains("/")]
     found, deep = {"best": best(table)}, scored["clusterer"].isin(methods)
     found |= {encoder: best(rows) for encoder, rows in scored[~deep].groupby("encoder", sort=False)}
     return found | {name: best(rows) for name, rows in scored[deep].groupby("clusterer", sort=False)}

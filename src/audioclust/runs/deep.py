@@ -36,7 +36,8 @@ def deep(
         code: fingerprint of the code, which checkpoints must fit too.
 
     Returns:
-        cells (one dict per row), labels (cells, n) int32, the curves and the costs.
+        cells (one dict per row), labels (cells, n) int32, the curves and the costs. A method's own labels are the row
+        ``name``, other ones that it has (``more_labels_``) are ``name/...``.
 
     Raises:
         ValueError: a method on log-mels is to start from an encoder that was not trained here.
@@ -51,16 +52,18 @@ def deep(
     inputs = key(train, name, section, views, clips.digest if clips else None, encoder, embedding, code)
     more = name, section, views, clips, encoder, folder, seeds, out
     results = train.seeds(_model, name, seeds, scratch, inputs, *more)
-    labels, curves, spent = zip(*results, strict=True)
-    cell = {"encoder": encoder or UNTRAINED, "reducer": "none", "clusterer": name, "chosen": {}, "reason": ""}
-    return [cell | {"seed": seed} for seed in seeds], np.stack(labels), pd.concat(curves), list(spent)
+    found, curves, spent = zip(*results, strict=True)
+    cell = {"encoder": encoder or UNTRAINED, "reducer": "none", "chosen": {}, "reason": ""}
+    rows = [(row, seed, labels[row]) for row in found[0] for seed, labels in zip(seeds, found, strict=True)]
+    cells = [cell | {"clusterer": row, "seed": seed} for row, seed, _ in rows]
+    return cells, np.stack([labels for *_, labels in rows]), pd.concat(curves), list(spent)
 
 
 def _model(
     train: Train, seed: int, run: Run, name: str, section: dict, views: dict, clips: Clips | None, encoder: str | None,
     folder: Path, seeds: list[int], out: Path,
-) -> tuple[np.ndarray, pd.DataFrame, dict[str, Any]]:  # fmt: skip
-    """Train and save the model of one seed; return its labels (n,) int32, curve and cost."""
+) -> tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]:  # fmt: skip
+    """Train and save the model of one seed; return its labels (n,) int32 by row, its curve and cost."""
     kind = registry.get("methods", name)
     more = {"augment": Augment(**views)} if kind.input == "logmel" else {}
     model = kind(**section, **more, device=train.where, random_state=seed)
@@ -74,7 +77,8 @@ def _model(
             model.fit(clips, **start, run=run)
         cost["seconds"] = run.earlier
     model.save(out / f"seed-{seed}")
-    return model.labels_.astype(np.int32), curve(run, seed), cost
+    more = {f"{name}/{row}": labels for row, labels in getattr(model, "more_labels_", {}).items()}
+    return {name: model.labels_} | more, curve(run, seed), cost
 
 
 def _rows(folder: Path, position: int) -> np.ndarray:

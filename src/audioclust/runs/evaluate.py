@@ -14,7 +14,7 @@ import pandas as pd
 from pydantic import Field
 
 from audioclust.report.metrics import AGAINST, ari, binned, explained, score, score_without_labels, sizes
-from audioclust.report.table import KEY, NUISANCES
+from audioclust.report.table import KEY, MAJORITY, NUISANCES
 
 
 @dataclass
@@ -37,7 +37,8 @@ class Evaluate:
             clips: ``label`` and ``group`` of every clip, "" where it has none; clips without a label count only in the
                 label-free scores. Where there are such columns also ``duration`` (s), ``rate`` (Hz, of the recording)
                 and ``level`` (dBFS), NaN where unknown, which are scored in bins.
-            cells: what each labelling is (encoder, reducer, clusterer, seed, chosen, reason) and its (n,) labels.
+            cells: what each labelling is (encoder, reducer, clusterer, seed, chosen, reason) and its (n,) labels. Of a
+                clusterer ``.../majority`` each cluster is scored as its most frequent label (SCAN's over-clustering).
             embeddings: encoder -> .npy of its embedding (n, d), or of one per seed (s, n, d) where it was trained here;
                 label-free scores of all cells of an encoder and seed are taken in this one space, so that reducers can
                 be compared. A method that starts from no encoder has none, and none of these scores.
@@ -55,6 +56,8 @@ class Evaluate:
             if cell["reason"]:
                 rows.append(cell)
                 continue
+            if cell["clusterer"].endswith(MAJORITY):
+                labels = _majority(labels, truths["label"])
             x = np.load(embeddings[cell["encoder"]], mmap_mode="r") if cell["encoder"] in embeddings else None
             position = seeds.index(cell["seed"]) if x is not None and x.ndim == 3 else None
             key = (cell["encoder"], position, labels.tobytes())
@@ -86,6 +89,18 @@ def _agreements(cells: list[tuple[dict[str, Any], np.ndarray]]) -> dict[int, dic
 def _alike(one: np.ndarray, other: np.ndarray) -> float:
     """Return the adjusted Rand index of two labellings, 0 where all clips are in one cluster: that finds nothing."""
     return ari(one, other) if np.ptp(one) and np.ptp(other) else 0.0
+
+
+def _majority(clusters: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return the most frequent label (n,) of each clip's cluster; as they are where no clip of a cluster has one."""
+    found, inverse = np.unique(clusters, return_inverse=True)
+    known = label >= 0
+    if not known.any():
+        return clusters
+    counts = np.zeros((len(found), label.max() + 1), np.int64)
+    np.add.at(counts, (inverse[known], label[known]), 1)
+    names = np.where(counts.any(1), counts.argmax(1), label.max() + 1 + np.arange(len(found)))
+    return names[inverse]
 
 
 def _coded(values: pd.Series) -> np.ndarray:

@@ -7,6 +7,7 @@ sets it by ``batch_size``, ``passes`` and ``ema_momentum``; from some 26,000 cli
 Lists of Python floats: an optimiser with numpy's could not be kept in a checkpoint.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -62,3 +63,9 @@ def warmup_cosine(start: float, end: float, steps: int, warmup: int) -> list[flo
     if warmup > steps:
         raise ValueError(f"warmup={warmup} of {steps} steps: the warm-up must not be longer than the training")
     return np.linspace(0, start, warmup).tolist() + cosine(start, end, steps - warmup)
+
+
+def multistep(start: float, falls: Sequence[float], steps: int) -> list[float]:
+    """Return one value per step: ``start``, a tenth of it after each of ``falls``, shares of the steps."""
+    done = np.arange(steps) / max(steps, 1)
+    return (start * 0.1 ** (done[:, None] >= np.asarray(falls)).sum(1)).tolist()
