@@ -187,6 +187,32 @@ def test_wrong_parameters_are_refused(parameter, value):
         make().set_params(**{parameter: value}).fit(None)
 
 
+def test_more_clusters_than_k_are_found_and_scored_by_their_most_frequent_class(start, tmp_path):
+    x, kinds = sounds()
+    model = make(stage="cluster", update="heads", clusters=6, epochs=60, lr=0.05).fit(x, encoder=start)
+    assert model.proba_.shape == (60, 6) and len(set(model.labels_)) > 3
+    assert all(len(set(kinds[model.labels_ == cluster])) == 1 for cluster in set(model.labels_))
+    np.testing.assert_array_equal(model.more_labels_["majority"], model.labels_)
+    model.save(tmp_path)
+    np.testing.assert_array_equal(SCAN.load(tmp_path).predict(x), model.labels_)
+    assert make(stage="cluster", update="heads").fit(x, encoder=start).more_labels_ == {}
+
+
+def test_fewer_clusters_than_k_are_refused(start):
+    with pytest.raises(ValueError, match=r"clusters=2 should be >= k=3, or null"):
+        make(clusters=2).fit(sounds()[0], encoder=start)
+
+
+def test_selflabelling_ends_when_no_more_clips_become_sure(start):
+    x, kinds = sounds()
+    run = Run()
+    model = make(selflabel_epochs=200, selflabel_patience=3, threshold=0.4).fit(x, encoder=start, run=run)
+    taken = [row for row in run.curves if row["phase"] == "selflabel"]
+    assert 4 <= len(taken) < 200
+    assert adjusted_rand_score(kinds, model.labels_) > 0.9
+    assert adjusted_rand_score(kinds, model.more_labels_["clustering"]) > 0.9
+
+
 def test_clusters_are_those_of_the_encoders_embedding(start, tmp_path):
     x, _ = sounds()
     start = copy.deepcopy(start)

@@ -156,6 +156,17 @@ def test_with_labels_nmi_alone_decides():
     assert table.headline(rows) == "nmi" and table.best(rows)["nmi_mean"] == 0.2 and not table.warnings(rows)
 
 
+def test_other_rows_of_a_method_lead_nothing_and_one_named_by_the_labels_is_never_the_best():
+    names = ["kmeans", "idfd", "idfd/memory", "scan/majority"]
+    rows = [one(("zebra", "none", name), 0, nmi=value) for name, value in zip(names, (0.2, 0.3, 0.5, 0.9), strict=True)]
+    result = table.aggregate(pd.DataFrame(rows))
+    assert table.best(result)["clusterer"] == "idfd/memory"
+    found = table.leaders(result, ["idfd", "scan"])
+    assert {name: row["clusterer"] for name, row in found.items()} == {
+        "best": "idfd/memory", "zebra": "kmeans", "idfd": "idfd",
+    }  # fmt: skip
+
+
 def test_clusters_that_follow_a_nuisance_more_than_the_labels_are_warned_of():
     (line,) = table.warnings(nuisances(labels=0.3, duration=0.41, level=0.35))
     assert line.startswith(

@@ -154,3 +154,18 @@ def test_seeds_that_find_one_cluster_agree_on_nothing(embeddings):
     for nothing in (0, -1):
         rows = Evaluate().rows(clips(), [(cell(seed), np.full(N, nothing)) for seed in (0, 1)], embeddings)
         assert list(rows["agreement"]) == [0, 0]
+
+
+def test_clusters_of_a_majority_row_are_scored_as_their_most_frequent_label(embeddings):
+    found = np.repeat(np.arange(9), N // 9)  # three clusters per label
+    found[0] = 8
+    plain, named = (
+        Evaluate().rows(clips(), [(cell() | {"clusterer": name}, found)], embeddings).iloc[0]
+        for name in ("scan", "scan/majority")
+    )
+    assert named["acc"] == pytest.approx(1 - 1 / N) and plain["acc"] < 0.4 and named["clusters"] == 3
+    without = Evaluate().rows(clips(label=[""] * N), [(cell() | {"clusterer": "scan/majority"}, found)], embeddings)
+    assert without.iloc[0]["clusters"] == 9
+    some = np.where(found == 4, "", TRUTH)  # a cluster in which no clip has a label
+    row = Evaluate().rows(clips(label=some), [(cell() | {"clusterer": "scan/majority"}, found)], embeddings).iloc[0]
+    assert row["clusters"] == 4 and row["acc"] == pytest.approx(1 - 1 / (N - N // 9))

@@ -131,6 +131,18 @@ def test_a_method_on_log_mels_needs_an_encoder_that_was_trained_here(tmp_path):
         )  # fmt: skip
 
 
+def test_other_labels_of_a_method_are_rows_of_their_own(tmp_path):
+    section = {"k": K, "epochs": 2, "batch": 12, "d": 16, "channels": 4, "projection": 8, "n_init": 2}
+    train = Train(device="cpu", threads=1, workers=1)
+    cells, found, _, _ = deep(
+        "idfd", section, {"width": 16}, Clips(logmels()), None, tmp_path, [0, 1], tmp_path / "out",
+        tmp_path / "scratch", train,
+    )  # fmt: skip
+    names = [(cell["clusterer"], cell["seed"]) for cell in cells]
+    assert names == [("idfd", 0), ("idfd", 1), ("idfd/memory", 0), ("idfd/memory", 1)]
+    assert found.shape == (4, N) and found.dtype == np.int32
+
+
 def test_checkpoints_fit_the_inputs_they_were_made_from():
     train = Train(device="cpu", threads=1)
     inputs = ({"a": 1}, {"a": 2}, np.arange(3), np.arange(4), "code")
