@@ -9,7 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import completeness_score, silhouette_samples
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from audioclust.report import metrics
 
@@ -215,3 +219,44 @@ def test_label_free_scores_leave_their_input_alone():
     assert np.array_equal(x, before)
     with pytest.raises(ValueError, match="59 clusters"):
         metrics.score_without_labels(x, truth[:59])
+
+
+def planes(n=120, d=6, k=3, seed=0):
+    """Return points (n, d) of k classes that planes part, and the classes."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % k
+    return rng.normal(size=(k, d))[y] * 4 + rng.normal(size=(n, d)), y
+
+
+def test_the_probe_is_scikit_learns_over_the_same_folds():
+    x, y = planes()
+    x[::4] = x[1::4]  # not all are told right
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    expected = cross_val_score(model, x, y, cv=folds)
+    assert metrics.linear_probe(x, y) == pytest.approx(expected.mean()) and expected.mean() < 1
+
+
+def test_the_probe_knows_chance_from_structure():
+    x, y = planes()
+    assert metrics.linear_probe(x, y) == 1
+    assert metrics.linear_probe(np.zeros_like(x), y) == pytest.approx(1 / 3, abs=0.05)
+    noise = np.random.default_rng(0).normal(size=(120, 6))
+    assert metrics.linear_probe(noise, y) < 0.5
+
+
+def test_a_group_is_never_in_both_parts():
+    """Each group has a dimension that gives its clips' class away."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(20), 6)
+    y = groups % 2
+    x = rng.normal(size=(120, 20)) * 0.1
+    x[np.arange(120), groups] += 3
+    assert metrics.linear_probe(x, y) > 0.95 and metrics.linear_probe(x, y, groups) < 0.7
+
+
+def test_the_probe_leaves_out_classes_of_few_clips_and_needs_two():
+    x, y = planes()
+    y = np.where(np.arange(120) < 2, 7, y)
+    assert metrics.linear_probe(x, y) == 1
+    assert metrics.linear_probe(x, np.zeros(120, int)) is None and metrics.linear_probe(x[:4], y[:4]) is None

@@ -169,3 +169,10 @@ def test_clusters_of_a_majority_row_are_scored_as_their_most_frequent_label(embe
     some = np.where(found == 4, "", TRUTH)  # a cluster in which no clip has a label
     row = Evaluate().rows(clips(label=some), [(cell() | {"clusterer": "scan/majority"}, found)], embeddings).iloc[0]
     assert row["clusters"] == 4 and row["acc"] == pytest.approx(1 - 1 / (N - N // 9))
+
+
+def test_the_probe_is_the_encoders_whatever_the_clusters_and_needs_labels(embeddings):
+    found = [(cell() | {"clusterer": name}, np.full(N, value)) for name, value in (("x", 0), ("y", 1))]
+    assert list(Evaluate().rows(clips(), found, embeddings)["probe"]) == [1, 1]
+    assert "probe" not in Evaluate().rows(clips(label=[""] * N), found, embeddings)
+    assert "probe" not in Evaluate().rows(clips(), [(cell() | {"encoder": "scratch"}, np.zeros(N, int))], embeddings)

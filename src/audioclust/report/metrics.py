@@ -5,13 +5,21 @@ pt-dec and ClustPy. Label-free scores leave noise out; only ``silhouette_all`` c
 integers; clips without a label ("") are left out by the caller, since here "" would be one more class.
 """
 
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import entropy, rankdata
 from sklearn import metrics as sk
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from audioclust.threads import one_thread
 
 LABEL_FREE = ("silhouette_all", "silhouette", "davies_bouldin", "calinski_harabasz")
 
@@ -131,6 +139,44 @@ def score_without_labels(
         sk.calinski_harabasz_score(x, clusters),
     )
     return {n: float(value) if np.isfinite(value) else None for n, value in zip(LABEL_FREE, found, strict=True)}
+
+
+def linear_probe(x: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None, folds: int = 5) -> float | None:
+    """Return the accuracy of logistic regression on standardised ``x`` (n, d), each fold predicted from the others.
+
+    A representation judged by itself: how far a plane parts the classes, whatever a clustering makes of it.
+
+    Args:
+        x: embedding.
+        labels: (n,) classes; those with fewer clips than ``folds`` are left out.
+        groups: (n,) of clips that stay in one fold together; None: there are none.
+        folds: with about the same share of each class.
+
+    Returns:
+        None with fewer than two classes.
+    """
+    _, each, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    kept = counts[each] >= folds
+    if len(np.unique(each[kept])) < 2:
+        return None
+    x, y = np.asarray(x)[kept].astype(np.float64), each[kept]
+    if groups is not None and len(np.unique(groups[kept])) >= folds:
+        parts = StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(x, y, groups[kept])
+    else:
+        parts = StratifiedKFold(folds, shuffle=True, random_state=0).split(x, y)
+    with one_thread():
+        right = [_right(x[train], y[train], x[test], y[test]) for train, test in parts]
+    return float(np.concatenate(right).mean())
+
+
+def _right(x: np.ndarray, y: np.ndarray, new: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return which of the ``new`` points are predicted right (bool) from points ``x`` of classes ``y``."""
+    if len(np.unique(y)) < 2:  # the folds of groups may leave one
+        return truth == y[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # near the optimum predictions do not change
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)).fit(x, y)
+    return model.predict(new) == truth
 
 
 def _integers(clusters: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ NUISANCES = {
 }
 SCORES = ["nmi", "nmi_arithmetic", "ami", "ari", "acc", "explained",
           *(f"{what}_{name}" for what, names in NUISANCES.items() for name in names),
-          "agreement", "silhouette_all", "silhouette", "davies_bouldin", "calinski_harabasz"]  # fmt: skip
+          "probe", "agreement", "silhouette_all", "silhouette", "davies_bouldin", "calinski_harabasz"]  # fmt: skip
 SIZES = ["clusters", "noise", "largest", "coverage"]
 MAJORITY = "/majority"  # end of a row's name whose clusters are scored as their most frequent labels
 MOST = 0.9  # of the clips in the largest cluster or in none: a cell beyond that has not clustered them
@@ -48,6 +48,7 @@ SHOWN = {
     "duration_nmi": "NMI of duration",
     "rate_nmi": "NMI of rate",
     "level_nmi": "NMI of level",
+    "probe": "probe",
     "agreement": "agreement",
     "silhouette_all": "silhouette (all clips)",
 }

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from audioclust.report.metrics import AGAINST, ari, binned, explained, score, score_without_labels, sizes
+from audioclust.report.metrics import AGAINST, ari, binned, explained, linear_probe, score, score_without_labels, sizes
 from audioclust.report.table import KEY, MAJORITY, NUISANCES
 
 
@@ -49,7 +49,10 @@ class Evaluate:
         against = {"label": tuple(AGAINST)} | {name: NUISANCES[name] for name in NUISANCES if name in truths}
         if not _crossed(truths["label"], truths["group"]):
             against["group"] = tuple(name for name in against["group"] if name != "explained")
+        # Where groups follow the labels, folds of groups would have no clip of a class to learn from.
+        folds = truths["group"] if "explained" in against.get("group", ()) else None
         known: dict[tuple, dict[str, Any]] = {}
+        probed: dict[tuple, dict[str, Any]] = {}
         agreed = _agreements(cells)
         rows = []
         for i, (cell, labels) in enumerate(cells):
@@ -63,8 +66,20 @@ class Evaluate:
             key = (cell["encoder"], position, labels.tobytes())
             if key not in known:
                 known[key] = _scores(truths, against, labels, x if position is None else x[position], self.sample)
-            rows.append(cell | known[key] | agreed.get(i, {}))
+            if x is not None and key[:2] not in probed:
+                probed[key[:2]] = _probe(x if position is None else x[position], truths["label"], folds, self.sample)
+            rows.append(cell | known[key] | probed.get(key[:2], {}) | agreed.get(i, {}))
         return pd.DataFrame(rows)
+
+
+def _probe(x: np.ndarray, label: np.ndarray, group: np.ndarray | None, sample: int) -> dict[str, float | None]:
+    """Return the linear probe of an embedding (n, d), on at most ``sample`` clips with a label."""
+    known = np.flatnonzero(label >= 0)
+    chosen = np.sort(np.random.default_rng(0).permutation(known)[:sample])
+    groups = None if group is None else group[chosen]
+    if groups is not None:  # a clip of unknown group is one by itself
+        groups = np.where(groups < 0, groups.max() + 1 + np.arange(len(groups)), groups)
+    return {"probe": linear_probe(x[chosen], label[chosen], groups)} if len(chosen) else {}
 
 
 def _agreements(cells: list[tuple[dict[str, Any], np.ndarray]]) -> dict[int, dict[str, float]]:
