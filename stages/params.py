@@ -40,6 +40,11 @@ ITEMS = {
     "clusterers": "clusterers",
     METHODS: "methods",
 }
+# Items that the literature has and that are not built -> why.
+DECLINED = {
+    "lda": "linear discriminant analysis needs labels, which nothing but the scores may see; take pca or tsne",
+    "gan": "no generative adversarial network is built (docs/METHODS.md says why); take simclr, byol or vae",
+}
 # A section of a stage -> the classes of audioclust that it configures; by name, as importing them takes seconds.
 STAGE_SECTIONS = {
     "data": ("runs.recordings.Source", "runs.label.Label", "runs.prepare.Prepare"),
@@ -213,7 +218,9 @@ class Params:
         for key, names in registered.items():
             items = self.content.get(key)
             for item in items if isinstance(items, list | dict) else []:
-                if item not in names:
+                if item in DECLINED:
+                    mistakes.append(f"{key}: {item!r}: {DECLINED[item]}")
+                elif item not in names:
                     mistakes.append(f"{key}: {item!r} is no {key[:-1]}{choices(item, names)}")
                 elif item not in self.content:
                     mistakes.append(f"{item}: its section is missing ({key} names it); `{item}: {{}}` will do")

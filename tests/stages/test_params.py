@@ -263,6 +263,12 @@ def test_a_method_starts_from_an_encoder_that_runs(tmp_path):
     assert check(temi="logmel_stats", spice=None) == {"temi": "logmel_stats", "spice": None}
 
 
+@pytest.mark.parametrize(("key", "name"), [("reducers", "lda"), ("pretexts", "gan")])
+def test_what_is_not_built_is_refused_with_the_reason(key, name, tmp_path):
+    with pytest.raises(ParamsError, match=rf"{key}: '{name}': .*(needs labels|is built).*; take "):
+        Params(written(tmp_path, **{key: [name]}))
+
+
 def test_without_any_encoder_nothing_can_run(tmp_path):
     with pytest.raises(ParamsError, match="encoders and pretexts are both empty"):
         check_all(Params(written(tmp_path, encoders=[], pretexts=[], methods={})))

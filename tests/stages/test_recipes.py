@@ -168,6 +168,12 @@ def test_all_is_every_encoder_trained_here_and_every_method(tmp_path):
     assert "recipes/_all.sh" in (ROOT / "Makefile").read_text()
 
 
+@pytest.mark.parametrize("room", ["methods", "pretext", "reducers"])
+def test_the_page_of_methods_has_every_one(room):
+    text = (ROOT / "docs/METHODS.md").read_text()
+    assert [name for name in registry.names(room) if name != "none" and f"`{name}`" not in text] == []
+
+
 def test_results_name_every_recipe():
     named = re.findall(r"recipes/(\w+\.sh)", (ROOT / "docs" / "RESULTS.md").read_text())
     assert set(named) == {path.name for path in RECIPES}
