@@ -26,7 +26,7 @@ def trained():
     """One of each kind, trained on glides, and a variational one without the divergence."""
     small = {"d": D, "hidden": 32, "channels": 8, "epochs": 60, "batch": 20, "lr": 5e-3, "augment": Augment(width=16)}
     with one_thread():
-        return {name: kind(**small).fit(glides(160)) for name, kind in KINDS.items()}
+        return {name: kind(**small).fit(glides(100)) for name, kind in KINDS.items()}
 
 
 def glides(n: int, seed: int = 0) -> np.ndarray:
@@ -54,7 +54,7 @@ def error(model, x: np.ndarray, hidden: float = 0.0) -> float:
 
 @pytest.mark.parametrize("name", ["ae", "dae", "vae"])
 def test_its_error_is_below_that_of_as_many_principal_components_of_new_clips_too(name, trained):
-    model, x, new = trained[name], glides(160), glides(80, seed=1)
+    model, x, new = trained[name], glides(100), glides(80, seed=1)
     pca = PCA(D).fit(views(x, model).flatten(1).numpy())
     for each in (x, new):
         flat = views(each, model).flatten(1).numpy()
@@ -67,7 +67,7 @@ def test_a_denoising_one_repairs_what_is_missing(trained):
 
 
 def test_codes_of_a_variational_one_are_spread_more_like_a_standard_normal_distribution(trained):
-    one, free = (abs(np.square(trained[name].transform(glides(160))).mean() - 1) for name in ("vae", "free"))
+    one, free = (abs(np.square(trained[name].transform(glides(100))).mean() - 1) for name in ("vae", "free"))
     assert one < 0.5 * free
 
 

@@ -15,7 +15,7 @@ from audioclust.threads import one_thread
 from audioclust.training.autoencoding import fit_denoising, fit_stacked, fit_variational
 from audioclust.training.schedules import batch_size, passes
 
-BATCH, LAYER_STEPS = 256, 300
+BATCH, LAYER_STEPS, STEPS = 256, 200, 500
 HIDDEN = [256, 128]
 
 
@@ -28,8 +28,8 @@ class Autoencoder:
     dim: Count = 10  # dimensions of a code
     hidden: Annotated[list[Count], Field(min_length=1)] | None = None  # layers before the code; null: 256, 128
     corruption: Probability = 0.2  # share of a layer's (stacked), or of all, inputs that are set to 0 in training
-    layer_epochs: Natural | None = None  # of stacked: passes for each layer; null: as many as give 300 steps
-    epochs: Count | None = None  # passes for the whole; null: as many as give 1000 steps
+    layer_epochs: Natural | None = None  # of stacked: passes for each layer; null: as many as give 200 steps
+    epochs: Count | None = None  # passes for the whole; null: as many as give 500 steps
     lr: Positive = 1e-3  # of Adam
     _: KW_ONLY
     random_state: int = 0  # seeds everything
@@ -45,7 +45,7 @@ class Autoencoder:
         x = Standardise(x.shape[1]).fit(x)(x)
         batch = min(batch_size(len(x), BATCH), len(x))
         whole = {"batch": batch, "lr": self.lr}
-        count = self.epochs or passes(len(x), batch, 1)
+        count = self.epochs or passes(len(x), batch, 1, STEPS)
         with one_thread(), seeded(self.random_state, "cpu"):
             network = Stacked([x.shape[1], *(self.hidden or HIDDEN), self.dim])
             if self.kind == "stacked":
