@@ -18,18 +18,18 @@ Shapes: n clips, b of a batch, d dims, k clusters.
 
 import math
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from audioclust.devices import autocast, memory_hint, seeded
-from audioclust.methods._start import Method, begin, enough_clips
+from audioclust.devices import autocast
+from audioclust.methods._either import Either
 from audioclust.networks import backbones
 from audioclust.networks.heads import mlp
-from audioclust.parameters import Count, NonNegative, Positive, validate
+from audioclust.parameters import Count, NonNegative, Positive
 from audioclust.points.kmeans import kmeans
 from audioclust.pretext._contrastive import nt_xent
 from audioclust.pretext._encoder import optimise
@@ -60,11 +60,12 @@ def imbalance(*views: Tensor) -> Tensor:
 
 
 @dataclass(repr=False, eq=False)
-class CC(Method):
+class CC(Either):
     """Contrastive Clustering on log-mels, from random weights or, where one is given, from an encoder's.
 
     Of few clips, and only where they are null, ``batch`` and ``epochs`` are sized by the number of clips
-    (``training.schedules``); a value that is given stands.
+    (``training.schedules``); a value that is given stands. ``fit`` also sets ``proba_`` (n, k) float32, whose largest
+    columns are the labels.
     """
 
     k: Annotated[int, Field(ge=2)]  # clusters
@@ -91,45 +92,16 @@ class CC(Method):
     device: str = "cpu"  # or "cuda"
     random_state: int = 0  # seeds everything
 
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        frames: np.ndarray | None = None,
-        encoder: Any = None,
-        embedding: np.ndarray | None = None,
-        run: Run | None = None,
-    ) -> "CC":
-        """Set ``proba_`` (n, k) float32, ``labels_`` (n,) int32, its largest columns, and ``network_``.
+    def _size(self, n: int) -> None:
+        size_by_steps(self, n, BATCH, EPOCHS)
 
-        Args:
-            X: log-mels (n, f, t) in nats, or ``Clips``.
-            y: ignored.
-            frames: (n,) frames of signal; None: all.
-            encoder: a fitted pretext whose weights training starts from; None: random weights.
-            embedding: ignored.
-            run: keeps curves and checkpoints.
-
-        Raises:
-            ValueError: a wrong parameter, fewer clips than clusters, a clip that is not finite, or an encoder of other
-                bands or of another front end.
-            RuntimeError: the loss is not finite.
-        """
-        validate(self)
-        clips = begin(self, enough_clips(X, frames, self.device, self.k), encoder)
-        size_by_steps(self, clips.n, BATCH, EPOCHS)
-        with seeded(self.random_state, self.device), memory_hint(f"cc.batch = {self.batch_}"):
-            self.network_ = self._fresh()
-            if encoder is not None:
-                self.network_[0].load_state_dict(encoder.backbone_.state_dict())
-            self._train(clips, run)
-            self.network_.eval()
-            if self.heads == "instance":
-                self._by_kmeans(clips)
+    def _learn(self, clips: Clips, run: Run | None) -> None:
+        self._train(clips, run)
+        self.network_.eval()
+        if self.heads == "instance":
+            self._by_kmeans(clips)
         self.proba_ = self._logits(clips).softmax(1).cpu().numpy()
         self.labels_ = self.proba_.argmax(1).astype(np.int32)
-        return self
 
     def _build(self) -> nn.Sequential:
         """Return a backbone and what gives the clusters' logits of its output (b, d), with random weights."""

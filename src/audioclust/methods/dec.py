@@ -32,6 +32,7 @@ from audioclust.networks.standardise import Standardise
 from audioclust.parameters import Count, Natural, Positive, Probability, validate
 from audioclust.points.checks import points
 from audioclust.points.kmeans import kmeans
+from audioclust.pretext._encoder import optimise
 from audioclust.training import saving
 from audioclust.training.autoencoding import fit_stacked
 from audioclust.training.loop import Run, batches, epochs
@@ -168,9 +169,7 @@ class Codes(ClusterMixin, BaseEstimator):
             for rows in batches(len(x), self.batch_):
                 rows = rows.to(x.device, non_blocking=True)
                 loss = self._loss(x[rows], p[rows], decoder)
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
+                optimise(loss, optimiser, self.lr)
                 epoch.add(loss=loss)
             epoch.add(changed=changed, confidence=log_q.amax(1).exp().mean())
 

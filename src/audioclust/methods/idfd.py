@@ -17,18 +17,18 @@ Shapes: n clips, b of a batch, d dims of a vector, k clusters.
 """
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from audioclust.devices import autocast, memory_hint, seeded
-from audioclust.methods._start import ByKMeans, begin, enough_clips
+from audioclust.devices import autocast
+from audioclust.methods._either import Either
+from audioclust.methods._start import ByKMeans
 from audioclust.networks import backbones
-from audioclust.parameters import Count, NonNegative, Positive, Probability, validate
+from audioclust.parameters import Count, NonNegative, Positive, Probability
 from audioclust.points.checks import by_appearance
 from audioclust.points.kmeans import kmeans
 from audioclust.pretext._encoder import optimise
@@ -78,11 +78,12 @@ def remember(memory: Tensor, rows: Tensor, v: Tensor, momentum: float = 0.5) -> 
 
 
 @dataclass(repr=False, eq=False)
-class IDFD(ByKMeans):
+class IDFD(Either, ByKMeans):
     """IDFD on log-mels, from random weights or, where one is given, from an encoder's; the official defaults.
 
     Of few clips, and only where they are null, ``batch`` and ``epochs`` are sized by the number of clips
-    (``training.schedules``); a value that is given stands.
+    (``training.schedules``); a value that is given stands. ``fit`` also sets ``centres_`` (k, projection) and
+    ``more_labels_["memory"]``.
     """
 
     k: Count  # clusters of the result, found by k-means
@@ -109,44 +110,15 @@ class IDFD(ByKMeans):
     device: str = "cpu"  # or "cuda"
     random_state: int = 0  # seeds everything
 
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        frames: np.ndarray | None = None,
-        encoder: Any = None,
-        embedding: np.ndarray | None = None,
-        run: Run | None = None,
-    ) -> "IDFD":
-        """Set ``labels_`` (n,) int32, ``centres_`` (k, projection), ``network_`` and ``more_labels_["memory"]``.
+    def _size(self, n: int) -> None:
+        size_by_steps(self, n, BATCH, EPOCHS)
 
-        Args:
-            X: log-mels (n, f, t) in nats, or ``Clips``.
-            y: ignored.
-            frames: (n,) frames of signal; None: all.
-            encoder: a fitted pretext whose weights training starts from; None: random weights.
-            embedding: ignored.
-            run: keeps curves and checkpoints.
-
-        Raises:
-            ValueError: a wrong parameter, fewer clips than clusters or than 2, a clip that is not finite, or an encoder
-                of other bands or of another front end.
-            RuntimeError: the loss is not finite.
-        """
-        validate(self)
-        clips = begin(self, enough_clips(X, frames, self.device, max(self.k, 2)), encoder)
-        size_by_steps(self, clips.n, BATCH, EPOCHS)
-        with seeded(self.random_state, self.device), memory_hint(f"idfd.batch = {self.batch_}"):
-            self.network_ = self._fresh()
-            if encoder is not None:
-                self.network_[0].load_state_dict(encoder.backbone_.state_dict())
-            memory = self._train(clips, run)
-            self.network_.eval()
-            self._cluster(clips)
-            labels = kmeans(memory, self.k, restarts=self.n_init, iterations=100).labels
+    def _learn(self, clips: Clips, run: Run | None) -> None:
+        memory = self._train(clips, run)
+        self.network_.eval()
+        self._cluster(clips)
+        labels = kmeans(memory, self.k, restarts=self.n_init, iterations=100).labels
         self.more_labels_ = {"memory": by_appearance(labels.cpu().numpy())}
-        return self
 
     def _build(self) -> nn.Sequential:
         """Return a backbone and a linear layer to vectors (b, projection), with random weights."""

@@ -18,19 +18,19 @@ Shapes: n clips, b of a batch, d dims of a vector, k clusters, m keys.
 
 from copy import deepcopy
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from audioclust.devices import autocast, memory_hint, seeded
-from audioclust.methods._start import ByKMeans, begin, enough_clips
+from audioclust.devices import autocast
+from audioclust.methods._either import Either
+from audioclust.methods._start import ByKMeans
 from audioclust.networks import backbones, ema
 from audioclust.networks.heads import mlp
-from audioclust.parameters import Count, NonNegative, Positive, Probability, Unit, validate
+from audioclust.parameters import Count, NonNegative, Positive, Probability, Unit
 from audioclust.points.kmeans import kmeans
 from audioclust.pretext._contrastive import info_nce
 from audioclust.pretext._encoder import optimise
@@ -98,11 +98,12 @@ def proto_nce(q: Tensor, centres: Tensor, phi: Tensor, own: Tensor) -> Tensor:
 
 
 @dataclass(repr=False, eq=False)
-class PCL(ByKMeans):
+class PCL(Either, ByKMeans):
     """PCL on log-mels, from random weights or, where one is given, from an encoder's.
 
     Of few clips, and only where they are null, ``batch``, ``epochs`` and ``momentum`` are sized by the number of clips
-    (``training.schedules``); a value that is given stands.
+    (``training.schedules``); a value that is given stands. ``fit`` also sets ``centres_`` (k, projection) and
+    ``clusters_``; ``network_`` is the query network.
     """
 
     k: Count  # clusters of the result, found by k-means
@@ -131,44 +132,17 @@ class PCL(ByKMeans):
     device: str = "cpu"  # or "cuda"
     random_state: int = 0  # seeds everything
 
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        frames: np.ndarray | None = None,
-        encoder: Any = None,
-        embedding: np.ndarray | None = None,
-        run: Run | None = None,
-    ) -> "PCL":
-        """Set ``labels_`` (n,) int32, ``centres_`` (k, projection) and ``network_``, the query network.
+    least = 4  # two clips for each part of a batch of keys
 
-        Args:
-            X: log-mels (n, f, t) in nats, or ``Clips``.
-            y: ignored.
-            frames: (n,) frames of signal; None: all.
-            encoder: a fitted pretext whose weights training starts from; None: random weights.
-            embedding: ignored.
-            run: keeps curves and checkpoints.
-
-        Raises:
-            ValueError: a wrong parameter, fewer clips than clusters or than 4, a clip that is not finite, or an encoder
-                of other bands or of another front end.
-            RuntimeError: the loss is not finite.
-        """
-        validate(self)
-        clips = begin(self, enough_clips(X, frames, self.device, max(self.k, 4)), encoder)
-        size_by_steps(self, clips.n, BATCH, EPOCHS, MOMENTUM)
+    def _size(self, n: int) -> None:
+        size_by_steps(self, n, BATCH, EPOCHS, MOMENTUM)
         wanted = self.clusters or [times * self.k for times in MULTIPLES]
-        self.clusters_ = sorted({max(2, min(count, clips.n // 2)) for count in wanted})
-        with seeded(self.random_state, self.device), memory_hint(f"pcl.batch = {self.batch_}"):
-            self.network_ = self._fresh()
-            if encoder is not None:
-                self.network_[0].load_state_dict(encoder.backbone_.state_dict())
-            self._train(clips, run)
-            self.network_.eval()
-            self._cluster(clips)
-        return self
+        self.clusters_ = sorted({max(2, min(count, n // 2)) for count in wanted})
+
+    def _learn(self, clips: Clips, run: Run | None) -> None:
+        self._train(clips, run)
+        self.network_.eval()
+        self._cluster(clips)
 
     def _build(self) -> nn.Sequential:
         """Return a backbone and a head to vectors (b, projection), with random weights."""
