@@ -56,9 +56,9 @@ class Case:
     def model(self, name: str, epochs: int) -> SPICE | SCAN | DeepCluster:
         batch, more = self.arguments.batch, {"augment": self.augment, "device": self.device}
         if name == "spice":
-            return SPICE(K, "self", self.arguments.heads, epochs, batch=batch, views=2, **more)
+            return SPICE(K, stage="self", heads=self.arguments.heads, epochs=epochs, batch=batch, views=2, **more)
         if name == "scan":
-            return SCAN(K, "cluster", heads=self.arguments.heads, epochs=epochs, batch=batch, **more)
+            return SCAN(K, stage="cluster", heads=self.arguments.heads, epochs=epochs, batch=batch, **more)
         return DeepCluster(K, epochs=epochs, reassign=1, batch=batch, pca=256, channels=32, **more)
 
     def steps(self, name: str) -> int:

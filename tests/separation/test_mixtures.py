@@ -435,6 +435,23 @@ def test_a_cut_never_reaches_into_the_next_utterance():
     assert (np.sort(spectra, axis=-1)[..., -20] / spectra.max(axis=-1) < 0.02).all()  # one tone
 
 
+def test_a_cut_is_read_at_another_speed():
+    given = corpus("mmmm", lengths=(3000,))
+    _, sources = Mixer(given, speed=0.2).draw(400, 2400, generator())
+    _, natural = Mixer(given).draw(400, 2400, generator())  # of the same speakers
+    spectra, recorded = (np.abs(np.fft.rfft(x.numpy() * np.hanning(2400))) for x in (sources, natural))
+    speeds = spectra.argmax(axis=-1) / recorded.argmax(axis=-1)
+    assert 1 / 1.24 < speeds.min() < 1 / 1.16 and 1.16 < speeds.max() < 1.24  # bins are a sixtieth apart
+    assert np.log(speeds).mean() == pytest.approx(0, abs=0.02)
+    assert np.abs(speeds[:, 0] - speeds[:, 1]).mean() > 0.05  # each cut has its own
+    assert (np.sort(spectra, axis=-1)[..., -20] / spectra.max(axis=-1) < 0.02).all()  # one tone still
+
+
+def test_counting_is_learned_from_cuts_as_recorded():
+    _, sources = Mixer(corpus("mmmm"), speed=0.2).of(3).draw(4, 1000, generator())
+    assert torch.equal(sources, Mixer(corpus("mmmm"), 3).draw(4, 1000, generator())[1])
+
+
 def test_nearly_silent_cuts_are_rare():
     mixer = Mixer(corpus("mm", sounds=half_silent))
     _, sources = mixer.draw(2000, 100, generator())
@@ -460,6 +477,12 @@ def test_aligned_music_is_one_piece_at_one_time():
     np.testing.assert_allclose(first[:, 0], first[:, 1], atol=5)
     assert {*np.floor(first[:, 0] / 10_000)} == {0, 1, 2}
     assert ((sources[:, 0, 0] > 0) != (sources[:, 1, 0] > 0)).all()  # two instruments
+
+
+def test_aligned_music_has_one_speed():
+    _, sources = Mixer(music(3, ("piano", "cello")), aligned=1.0, speed=0.2).draw(200, 800, generator())
+    first = beginnings(sources)
+    np.testing.assert_allclose(first[:, 0], first[:, 1], atol=20)
 
 
 def test_aligned_music_stays_so_where_one_instrument_pauses():

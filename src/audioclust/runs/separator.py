@@ -1,10 +1,11 @@
 """Networks for separation, one model per seed, each trained on mixtures that are made where they are used."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import Field
 
 from audioclust.parameters import Unit
 from audioclust.results import costs
@@ -21,6 +22,7 @@ class Mixing:
 
     pairs: Pairs = "all"  # of speakers; balanced: men and women equally often; female: women alone
     aligned: Unit = 0.5  # of music, the share of mixtures that are one piece at one time
+    speed: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # largest change of a cut's speed, and with it of its pitch
 
 
 def separator(
@@ -61,7 +63,8 @@ def _model(
     """Train and save the model of one seed; return its curve and cost."""
     with costs.measured(separator=name, seed=seed) as cost:
         model = Separator(**section, device=train.where, random_state=seed)
-        train_part, closed = (_mixer(corpus, part, model, mixing) for part in ("train", "closed"))
+        train_part = _mixer(corpus, "train", model, mixing)
+        closed = _mixer(corpus, "closed", model, replace(mixing, speed=0.0))
         model.fit(train_part, valid=closed, run=run)
         cost["seconds"] = run.earlier
     model.save(out / f"seed-{seed}")
@@ -71,7 +74,8 @@ def _model(
 def _mixer(corpus: Corpus, part: str, model: Separator, mixing: Mixing) -> Mixer | None:
     """Return what mixes a part of the corpus; None where the closed part has too few speakers."""
     try:
-        return Mixer(corpus, model.sources, mixing.pairs, model.device, aligned=mixing.aligned, part=part)
+        how = {"aligned": mixing.aligned, "speed": mixing.speed, "part": part}
+        return Mixer(corpus, model.sources, mixing.pairs, model.device, **how)
     except ValueError:  # too few speakers
         if part == "train":
             raise
