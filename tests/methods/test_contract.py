@@ -126,7 +126,9 @@ def fit(model, x, start, y=None, **more):
 
 def found(model):
     """Return all that was learnt about the training clips."""
-    return model.proba_ if hasattr(model, "proba_") else np.column_stack([model.labels_, model.centres_[model.labels_]])
+    if hasattr(model, "proba_"):
+        return model.proba_
+    return np.column_stack([model.labels_, model.centres_.cpu()[model.labels_]])
 
 
 @cases

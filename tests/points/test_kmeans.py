@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits, load_iris, make_blobs
 from sklearn.metrics import adjusted_rand_score
 
 from audioclust.points import kmeans as module
-from audioclust.points.kmeans import assign, kmeans, means, plus_plus, refill, sizes
+from audioclust.points.kmeans import assign, kmeans, means, plus_plus, refill, sizes, sums, sums_by_products
 from audioclust.threads import one_thread
 
 
@@ -70,6 +70,13 @@ def test_blocks_change_nothing(monkeypatch):
     whole = assign(x, centres)
     monkeypatch.setattr(module, "ENTRIES", 7 * 3 * k)
     assert torch.equal(assign(x, centres), whole)
+
+
+def test_sums_by_products_are_those_that_are_added_one_by_one(monkeypatch):
+    monkeypatch.setattr(module, "ENTRIES", 60)  # 15 rows at a time
+    x, labels = torch.randn(100, 3, dtype=torch.float64), torch.randint(3, (100,))  # cluster 3 of 4 is empty
+    torch.testing.assert_close(sums_by_products(x, labels, 4), sums(x, labels, 4))
+    assert not sums(x, labels, 4)[3].any()
 
 
 def test_restarts_side_by_side_are_those_one_by_one():

@@ -165,13 +165,13 @@ def test_table_1_compares_the_ways_to_cluster():
 
 def test_table_2_has_the_sources_rows_and_ours():
     found = lines(reported(), "mixtures: dimensions and activation of the embedding")
-    assert found[0] == ["K", "activation", "oracle closed", "oracle open", "global closed", "global open"]
+    assert found[0] == ["K", "activation", "model", "oracle closed", "oracle open", "global closed", "global open"]
     assert [line[:2] for line in found[2:]] == [
         ["5", "tanh"], ["10", "tanh"], ["20", "tanh"], ["40", "tanh"], ["60", "tanh"], ["40", "logistic"],
     ]  # fmt: skip
-    assert found[2][2:] == ["[-0.77]", "[-0.74]", "[-0.96]", "[-1.07]"]
+    assert found[2][2:] == ["–", "[-0.77]", "[-0.74]", "[-0.96]", "[-1.07]"]
     assert found[5][2:] == [
-        "6.50 ± 0.50 [6.54]", "6.50 ± 0.50 [6.45]", "6.50 ± 0.50 [5.87]", "6.50 ± 0.50 [5.81]",
+        "speech", "6.50 ± 0.50 [6.54]", "6.50 ± 0.50 [6.45]", "6.50 ± 0.50 [5.87]", "6.50 ± 0.50 [5.81]",
     ]  # fmt: skip
 
 
@@ -226,8 +226,8 @@ def test_several_runs_one_under_the_other_fill_the_tables():
     text = markdown(pd.concat([read(io.StringIO(run)) for run in runs], ignore_index=True))
     assert text.count("closed 0.50 dB, open 0.50 dB.") == 1
     two = lines(text, "mixtures: dimensions and activation of the embedding")
-    assert two[2][:3] == ["5", "tanh", "2.50 ± 0.50 [-0.77]"] and two[5][2] == "6.50 ± 0.50 [6.54]"
-    assert two[7][:3] == ["40", "logistic", "3.50 ± 0.50 [6.59]"]
+    assert two[2][:4] == ["5", "tanh", "speech", "2.50 ± 0.50 [-0.77]"] and two[5][3] == "6.50 ± 0.50 [6.54]"
+    assert two[7][:4] == ["40", "logistic", "speech", "3.50 ± 0.50 [6.59]"]
     three = lines(text, "mixtures: genders, and the pairs trained on")
     balanced = next(line for line in three if line[:3] == ["oracle k-means", "balanced", "closed"])
     assert balanced[3:] == ["5.50 ± 0.50 [3.89]", "3.50 ± 0.50 [4.35]", "4.50 ± 0.50 [8.74]", "4.50 ± 0.50 [6.42]"]

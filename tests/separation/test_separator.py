@@ -281,6 +281,20 @@ def test_a_start_of_another_shape_is_refused(tmp_path, changes, message):
         fitted(start=str(tmp_path), **SHORT | changes)
 
 
+def test_without_epochs_a_model_that_was_trained_elsewhere_is_taken_as_it_is(tmp_path):
+    trained().save(tmp_path)
+    taken = fitted(start=str(tmp_path), sources=3, random_state=7, epochs=0)
+    for name, value in weights(trained()).items():
+        torch.testing.assert_close(weights(taken)[name], value, rtol=0, atol=0)
+    for name, value in trained().counter_.tensors().items():
+        assert torch.equal(taken.counter_.tensors()[name], value)
+
+
+def test_neither_epochs_nor_a_start_is_an_error():
+    with pytest.raises(ValueError, match=r"epochs=0 takes a model as it is: name its folder as separator\.start"):
+        fitted(epochs=0)
+
+
 def test_a_start_with_more_layers_is_refused_too(tmp_path):
     fitted(layers=2, **SHORT).save(tmp_path)
     with pytest.raises(ValueError, match=r"another shape \(blstm\.\w+_l1\w*: \(.*\), not None\)"):

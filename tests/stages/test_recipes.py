@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -43,10 +44,10 @@ def calls(recipe: Path, tmp_path: Path, *arguments: str, **variables: str) -> li
     for name in ("dvc", "python"):
         (stubs / name).write_text(STUB.format(python=sys.executable))
         (stubs / name).chmod(0o755)
-    shutil.copytree(recipe.parent, project / "recipes")
+    shutil.copytree(recipe.parent, project / "recipes", dirs_exist_ok=True)
     (project / "params.yaml").write_text("untouched")
     environment = os.environ | {"PATH": f"{stubs}{os.pathsep}{os.environ['PATH']}", "CALLS": str(record)}
-    for name in ("DATA", "SIZE"):
+    for name in ("DATA", "MODELS"):
         environment.pop(name, None)
     command = [str(project / "recipes" / recipe.name), *arguments]
     subprocess.run(command, cwd=tmp_path, env=environment | variables, check=True, timeout=60)
@@ -87,17 +88,17 @@ def check(overrides: list[str], tmp_path: Path) -> None:
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_names_parameters_that_exist(recipe, tmp_path):
     found = calls(recipe, tmp_path, "-S", "evaluate.sample=77")
-    parsed, separates = runs(found), recipe.stem.endswith("separation")
+    parsed, separates = runs(found), "separation" in recipe.stem
     queued = len(parsed) > 1 and not separates
-    assert parsed and parsed == runs(found[: len(parsed)]), "the queue is started, and tables are printed, last"
-    assert queued == (found[len(parsed) :] == [["queue", "start"]])
+    last = found[-1] if separates or queued else []
+    assert parsed and last[:1] == ["stages/separation_tables.py"] * separates + ["queue"] * queued
     assert len({tuple(overrides) for _, overrides in parsed}) == len(parsed), "no run is made twice"
     for options, overrides in parsed:
         assert overrides[-1] == "evaluate.sample=77", "extra arguments are passed on"
         new = [each for each in overrides if re.match(r"\+(?!separators\.|\+methods\.)", each)]
         assert not new, "params.yaml has every parameter"
-        road = "separate" if separates else "evaluate"  # the other one is not run
-        assert options == [road, *["--queue"] * queued]
+        roads = ("mixtures", "separate") if separates else ("evaluate",)  # the other one is not run
+        assert options in [[road, *["--queue"] * queued] for road in roads]
         assert not queued or Path(root(overrides)[1]).is_absolute(), "a queued run has a folder of its own"
         check(overrides, tmp_path)
 
@@ -110,10 +111,9 @@ def test_recordings_may_lie_in_any_folder(recipe, tmp_path):
     assert Params(path)[root(overrides)[0]]["root"].startswith(f"{folder}/")
 
 
-@pytest.mark.parametrize("size", ["small", "paper"])
-def test_separation_fills_the_four_tables_of_its_source(size, tmp_path):
+def test_separation_fills_the_four_tables_of_its_source(tmp_path):
     recipe = ROOT / "recipes" / "librispeech_separation.sh"
-    found = calls(recipe, tmp_path, SIZE=size)
+    found = calls(recipe, tmp_path)
     *_, (script, *kept) = found
     assert script == "stages/separation_tables.py" and (ROOT / script).is_file()
     about, models = {}, {}
@@ -135,10 +135,23 @@ def test_separation_fills_the_four_tables_of_its_source(size, tmp_path):
     assert len(later) == len(runs(found)) - 1 and (project / "params.yaml").read_text() == "untouched"
 
 
-def test_an_unknown_size_is_an_error(tmp_path):
-    with pytest.raises(subprocess.CalledProcessError):
-        calls(ROOT / "recipes" / "librispeech_separation.sh", tmp_path, SIZE="huge")
-    assert not (tmp_path / "calls").exists()
+def test_separation_on_a_gpu_trains_what_it_scores(tmp_path):
+    recipe = ROOT / "recipes" / "librispeech_separation_gpu.sh"
+    (tmp_path / "trained").mkdir()
+    trained = {name: how for name, _, _, how in runpy.run_path(str(ROOT / "recipes/separation_on_gpu.py"))["NETWORKS"]}
+    found = calls(recipe, tmp_path / "trained")
+    assert [call for call in found if call[0] == "recipes/separation_on_gpu.py"]
+    for _, overrides in runs(found)[1:]:
+        params = Params(overridden(overrides, tmp_path))
+        check_all(params)
+        for name in params.separators():
+            section = params.separator(name)
+            kept, _, start = section["start"].rpartition("/")
+            assert kept.endswith("/models") and section["epochs"] == 0
+            assert section["sources"] == trained[start].get("sources", 2)
+    (tmp_path / "given/project/given/female").mkdir(parents=True)
+    found = calls(recipe, tmp_path / "given", MODELS="given")
+    assert [name for name, *_ in found] == ["exp"] * 3 + ["stages/separation_tables.py"]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from audioclust.methods._start import ByKMeans
 from audioclust.networks import backbones, ema
 from audioclust.networks.heads import mlp
 from audioclust.parameters import Count, NonNegative, Positive, Probability, Unit
-from audioclust.points.kmeans import kmeans
+from audioclust.points.kmeans import kmeans, sums
 from audioclust.pretext._contrastive import info_nce
 from audioclust.pretext._encoder import optimise
 from audioclust.pretext.moco import enqueue, shuffled_parts
@@ -71,8 +71,7 @@ def concentrations(x: Tensor, labels: Tensor, centres: Tensor, temperature: floa
         temperature: the mean of all.
         alpha: keeps small clusters from being over-concentrated.
     """
-    distances = torch.zeros(len(centres), dtype=x.dtype, device=x.device)
-    distances.index_add_(0, labels, (x - centres[labels]).norm(dim=1))
+    distances = sums((x - centres[labels]).norm(dim=1, keepdim=True), labels, len(centres))[:, 0]
     sizes = torch.bincount(labels, minlength=len(centres)).to(x.dtype)
     phi = distances / sizes.clamp_min(1) / (sizes + alpha).log()
     phi = torch.where(sizes > 1, phi, phi.max())

@@ -98,11 +98,26 @@ def assign(x: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
 
 def means(x: torch.Tensor, labels: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
     """Return the mean of each cluster (r, k, d); an empty one keeps its centre."""
-    sums = torch.zeros_like(centres)
-    for r in range(len(centres)):
-        sums[r].index_add_(0, labels[r], x)
-    counts = sizes(labels, centres.shape[1])[:, :, None]
-    return torch.where(counts > 0, sums / counts.clamp_min(1), centres)
+    k = centres.shape[1]
+    totals = torch.stack([sums(x, each, k) for each in labels])
+    counts = sizes(labels, k)[:, :, None]
+    return torch.where(counts > 0, totals / counts.clamp_min(1), centres)
+
+
+def sums(x: torch.Tensor, labels: torch.Tensor, k: int) -> torch.Tensor:
+    """Return the sum of the points (n, d) of each of k clusters (k, d), labels (n,); the same in every run."""
+    if x.device.type == "cpu":
+        return x.new_zeros(k, x.shape[1]).index_add_(0, labels, x)
+    return sums_by_products(x, labels, k)
+
+
+def sums_by_products(x: torch.Tensor, labels: torch.Tensor, k: int) -> torch.Tensor:
+    """Return ``sums`` by matrix products, whose order of additions is fixed: ``index_add_`` on a GPU has any order."""
+    total = x.new_zeros(k, x.shape[1])
+    rows = max(1, ENTRIES // k)
+    for block, at in zip(x.split(rows), labels.split(rows), strict=True):
+        total += torch.nn.functional.one_hot(at, k).to(x.dtype).T @ block
+    return total
 
 
 def sizes(labels: torch.Tensor, k: int) -> torch.Tensor:

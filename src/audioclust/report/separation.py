@@ -160,13 +160,15 @@ def _embeddings(table: pd.DataFrame) -> str:
     rows = []
     for k, activation in sorted(have | set(EMBEDDINGS), key=lambda each: (each[1] != "tanh", each[0])):
         these = own[(own["k"] == k) & (own["activation"] == activation)]
-        model, sources = next(iter(_models(these)), None), EMBEDDINGS.get((k, activation), ((None,) * 2,) * 2)
-        cells = [
-            _cell(these, model, method, each, ALL, sources[m][i])
-            for m, method in enumerate(("oracle", "global")) for i, each in enumerate(SETS)
-        ]  # fmt: skip
-        rows.append([str(k), activation, *cells])
-    return _table(["K", "activation", "oracle closed", "oracle open", "global closed", "global open"], rows)
+        sources = EMBEDDINGS.get((k, activation), ((None,) * 2,) * 2)
+        for model in _models(these) or [""]:
+            cells = [
+                _cell(these, model, method, each, ALL, sources[m][i])
+                for m, method in enumerate(("oracle", "global")) for i, each in enumerate(SETS)
+            ]  # fmt: skip
+            rows.append([str(k), activation, model, *cells])
+            sources = ((None,) * 2,) * 2  # beside the first model only
+    return _table(["K", "activation", "model", "oracle closed", "oracle open", "global closed", "global open"], rows)
 
 
 def _genders(table: pd.DataFrame) -> str:

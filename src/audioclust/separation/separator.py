@@ -24,7 +24,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from audioclust.devices import autocast, memory_hint, seeded
-from audioclust.parameters import Count, NonNegative, Positive, Probability, validate
+from audioclust.parameters import Count, Natural, NonNegative, Positive, Probability, validate
 from audioclust.separation import affinity, counting
 from audioclust.separation.counting import MOST, Counter
 from audioclust.separation.mixer import Mixer
@@ -61,7 +61,7 @@ class Separator:
     weights: affinity.Weighting = "class"  # of bins
     silence_db: Positive = 40.0  # bins that far below the mixture's loudest one have no weight
     frames: Annotated[list[Count], Field(min_length=1)] | None = None  # of training segments, phase by phase; null: 100
-    epochs: Count = 100  # of each phase
+    epochs: Natural = 100  # of each phase; 0: the model of ``start`` as it is, which was trained elsewhere
     steps: Count = 100  # of an epoch
     batch: Count = 16  # mixtures per step in the first phase; of longer segments fewer, so that frames stay as many
     optimiser: Literal["adam", "rmsprop", "sgd"] = "adam"
@@ -91,20 +91,23 @@ class Separator:
         self.stft_ = self._stft(mixer.rate)
         with seeded(self.random_state, self.device), memory_hint(f"separator.batch = {self.batch}"):
             self.network_ = self._network()
-            self._begin(mixer)
-            for phase, frames in enumerate(self.frames or [100]):
+            other = self._begin(mixer)
+            for phase, frames in enumerate(self.frames or [100] if self.epochs else []):
                 self._train(mixer, valid, frames, f"frames-{frames}-{phase}", run)
             self.network_.eval()
-            self.counter_ = self._learn_to_count(mixer)
+            self.counter_ = self._learn_to_count(mixer) if self.epochs else other.counter_
         return self
 
     def check(self) -> None:
         """Check the parameters.
 
         Raises:
-            ValueError: a wrong one, or a hop of more than half a window, whatever the sample rate: see ``Stft``.
+            ValueError: a wrong one; no epochs and no start; or a hop of more than half a window, whatever the sample
+                rate: see ``Stft``.
         """
         validate(self)
+        if not self.epochs and self.start is None:
+            raise ValueError("epochs=0 takes a model as it is: name its folder as separator.start")
         if self.hop > self.window / 2:
             raise ValueError(f"hop={self.hop} ms must be at most half of window={self.window} ms")
 
@@ -117,12 +120,12 @@ class Separator:
         parts = self.k, self.layers, self.hidden, self.dropout, self.activation, self.variance
         return Embedder(self.stft_.bins, *parts).to(self.device)
 
-    def _begin(self, mixer: Mixer) -> None:
-        """Standardise the input by drawn mixtures, or take over all weights of another model."""
+    def _begin(self, mixer: Mixer) -> "Separator | None":
+        """Standardise the input by drawn mixtures, or take over all weights of another model and return it."""
         if self.start is None:
             mixture, _ = self._draw(mixer, STATISTICS, (self.frames or [100])[0], torch.default_generator)
             self.network_.standardise(features(self.stft_.spectrum(mixture, centre=False)))
-            return
+            return None
         other = Separator.load(Path(self.start), self.device)
         if other.stft_ != self.stft_:
             raise ValueError(f"separator.start = {self.start}: trained with {other.stft_}, this one has {self.stft_}")
@@ -134,6 +137,7 @@ class Separator:
                 f"{ours.get(names[0])}): k, layers, hidden and window must be the same"
             )
         self.network_.load_state_dict(other.network_.state_dict())
+        return other
 
     def _train(self, mixer: Mixer, valid: Mixer | None, frames: int, phase: str, run: Run | None) -> None:
         network, batch = self.network_, max(1, self.batch * (self.frames or [100])[0] // frames)
