@@ -1,13 +1,14 @@
-"""SPICE, SCAN and DeepCluster: a training step and a whole fit, beside plain loops of the reference formulation.
+"""Deep methods: a training step and a whole fit, beside plain loops of the reference formulation.
 
 ``python benchmarks/methods.py [--clips 512] [--batch 128] [--sizes 3000 30000] [--epochs 1] [--workers 2]`` prints two
 tables, for the CPU and, if there is one, the GPU. First (``--tables steps``) the seconds of a training step, with its
-share of what is done once per epoch; SPICE's step is that of a batch of pseudo-labels for all heads. Then the share of
+share of what is done once per epoch; SPICE's step is that of a batch of pseudo-labels for all heads, DEC's and IDEC's
+the mean over the passes that train each layer of the autoencoder, the whole of it, and the clusters. Then the share of
 those seconds outside convolutions and matrix products, Python and the optimiser included, and on a GPU the share in
-which the device is busy, our step in float32 and its ratio to that in bfloat16, and the memory of a fit. SPICE's heads
-are in float32 on a GPU too. The loops of a ``DataLoader`` are too many operations for the profiler, and on a GPU
-SPICE's is, too. Second (``--tables fits``) whole fits of ``--sizes`` clips in ``--epochs`` epochs, with the start of
-the ``DataLoader``'s workers.
+which the device is busy, our step in float32 and its ratio to that in bfloat16, and the memory of a fit. SPICE's heads,
+DEC and IDEC are in float32 on a GPU too. The loops of a ``DataLoader`` are too many operations for the profiler, and on
+a GPU SPICE's is, too. Second (``--tables fits``) whole fits of ``--sizes`` clips in ``--epochs`` epochs, with the start
+of the ``DataLoader``'s workers.
 
 The loops are in ``plain.py``. Both sides take turns, ``--turns`` for a step and ``--fit-turns`` for a fit, and the
 ratio is the median over the turns. Seconds on the CPU are on one thread by default, and processor time where the loop
@@ -29,7 +30,12 @@ from threadpoolctl import threadpool_limits
 from timing import LONG, SHORT, beside, difference, in_float32, noise, peak, seconds, shares, spent, whole_fits
 
 from audioclust.devices import hold_memory
+from audioclust.methods.cc import CC
+from audioclust.methods.dec import DEC, HIDDEN, Codes
 from audioclust.methods.deepcluster import DeepCluster
+from audioclust.methods.idec import IDEC
+from audioclust.methods.idfd import IDFD
+from audioclust.methods.pcl import PCL
 from audioclust.methods.scan import SCAN
 from audioclust.methods.spice import SPICE
 from audioclust.pretext.simclr import SimCLR
@@ -39,6 +45,10 @@ from audioclust.views.embedded import Frozen
 
 K = 10
 AUGMENT = {"width": 48, "pool": (2, 2)}
+CONTRASTIVE = {"cc": CC, "idfd": IDFD, "pcl": PCL}  # with the encoder's network, trained further
+AUTOENCODERS = {"dec": DEC, "idec": IDEC}  # of the encoder's embedding
+PASSES = len(HIDDEN) + 3  # of an epoch of those: each layer, the code's among them, the whole, and the clusters
+METHODS = ["spice", "scan", "deepcluster", *CONTRASTIVE, *AUTOENCODERS]
 
 
 class Case:
@@ -53,8 +63,15 @@ class Case:
         self.encoder.mean_, self.encoder.std_ = self.clips.mean, self.clips.std
         self.embedding = self.encoder.transform(self.clips)
 
-    def model(self, name: str, epochs: int) -> SPICE | SCAN | DeepCluster:
+    def model(self, name: str, epochs: int) -> SPICE | SCAN | DeepCluster | CC | IDFD | PCL | Codes:
         batch, more = self.arguments.batch, {"augment": self.augment, "device": self.device}
+        if name in AUTOENCODERS:
+            each = dict.fromkeys(("layer_epochs", "whole_epochs", "epochs"), epochs)
+            return AUTOENCODERS[name](K, **each, tolerance=0.0, batch=batch, device=self.device)
+        if name in CONTRASTIVE:
+            # Prototypes from the first epoch, so that each is like the others.
+            own = {"warmup": 0.0, "momentum": 0.99} if name == "pcl" else {}
+            return CONTRASTIVE[name](K, epochs=epochs, batch=batch, **own, **more)
         if name == "spice":
             return SPICE(K, stage="self", heads=self.arguments.heads, epochs=epochs, batch=batch, views=2, **more)
         if name == "scan":
@@ -65,18 +82,23 @@ class Case:
         """Return the steps per epoch."""
         batch, n = self.arguments.batch, self.clips.n
         if name != "spice":
-            return max(n // batch, 1)
+            return max(n // batch, 1) * (PASSES if name in AUTOENCODERS else 1)
         model = self.model(name, 1)
         pool = min(n, model.pool)
         return n // pool * model.passes * max(pool // K * K // batch, 1)
 
     def ours(self, name: str, epochs: int) -> None:
-        self.model(name, epochs).fit(self.clips, encoder=self.encoder, embedding=self.embedding)
+        given = self.embedding if name in AUTOENCODERS else self.clips
+        self.model(name, epochs).fit(given, encoder=self.encoder, embedding=self.embedding)
 
     def plain(self, name: str, epochs: int) -> None:
         model, x = self.model(name, epochs), torch.from_numpy(self.embedding).to(self.device)
         if name == "spice":
             plain.spice(model, Frozen(self.encoder.backbone_, self.clips, self.augment, x, 2), epochs)
+        elif name in AUTOENCODERS:
+            plain.dec(model, x, epochs)
+        elif name in CONTRASTIVE:
+            getattr(plain, name)(model, self.encoder.backbone_, self.here, epochs, self.arguments.workers)
         elif name == "scan":
             plain.scan(model, self.encoder.backbone_, self.here, x, epochs, self.arguments.workers)
         else:
@@ -87,7 +109,8 @@ class Case:
 
     def clock(self, name: str) -> Callable[[], float] | None:
         """Return the one of the wall where workers, which are other processes, make the loop's views."""
-        return time.perf_counter if self.arguments.workers and name != "spice" else None
+        alone = name == "spice" or name in AUTOENCODERS
+        return time.perf_counter if self.arguments.workers and not alone else None
 
 
 def step(case: Case, name: str) -> tuple[str, ...]:
@@ -146,7 +169,7 @@ TABLES = {"steps": steps, "fits": fits}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--methods", nargs="+", default=["spice", "scan", "deepcluster"])
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--clips", type=int, default=512, help="of the first table")
     parser.add_argument("--frames", type=int, default=101)
     parser.add_argument("--batch", type=int, default=128)

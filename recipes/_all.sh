@@ -3,6 +3,7 @@
 ALL=(
   -S 'pretexts=[simclr,moco,byol,ae,dae,vae]'
   -S '++methods.cc=simclr'
+  -S '++methods.cmsc_dcca=simclr'
   -S '++methods.dec=simclr'
   -S '++methods.deepcluster=simclr'
   -S '++methods.idec=simclr'

@@ -1,7 +1,7 @@
 """Check all of ``params.yaml``, find the encoders' weights, and write down what other stages depend on.
 
-Run by ``dvc repro check``. Into ``data/check`` go the fingerprint of each stage's code, the sections of the grid's
-reducers and clusterers with their defaults, and every ``k`` that is asked for.
+Run by ``dvc repro check``. Into ``data/check`` go the fingerprint of each stage's code, what each encoder takes, the
+sections of the grid's reducers and clusterers with their defaults, and every ``k`` that is asked for.
 """
 
 import gc
@@ -33,6 +33,8 @@ def main() -> None:
             files.write_text(CHECK / "code" / stage, fingerprints.stage(stage.partition("/")[0], *items))
     for name in params.separators():
         _add_start(CHECK / "code/separator" / name, params.separator(name).get("start"))
+    inputs = {name: registry.get("encoders", name).input for name in params.items("encoders")}
+    _write_json(CHECK / "inputs.json", inputs)
     grid = {kind: {name: _complete(params, kind, name) for name in params.items(kind)} for kind in GRID}
     _write_json(CHECK / "clusters.json", _clusters(params, grid["clusterers"]))
     for kind, sections in grid.items():
@@ -75,7 +77,8 @@ def _find_weights(params: Params) -> None:
 def _code(params: Params) -> dict[str, list[tuple[str, str]]]:
     """Return the stages, as ``stage`` or ``stage/item``, and the items, room and name, that each runs."""
     dataset = [("datasets", params["data"]["dataset"])]
-    found = {"recordings": dataset, "prepare": dataset, "label": [], "logmel": [], "evaluate": [], "separate": []}
+    found = {"recordings": dataset, "prepare": dataset, "label": [], "texts": [], "logmel": []}
+    found |= {"evaluate": [], "separate": []}
     corpora = {params[name]["corpus"] for name in params.mixtures()}
     read = {params[corpus]["dataset"] for corpus in corpora if "dataset" in (params[corpus] or {})}
     found["mixtures"] = [(CORPORA, name) for name in sorted(corpora)] + [("datasets", name) for name in sorted(read)]
@@ -86,6 +89,7 @@ def _code(params: Params) -> dict[str, list[tuple[str, str]]]:
     for name, encoder in params.methods().items():
         trained = [("pretext", encoder)] if encoder in params.items("pretexts") else []
         found[f"deep/{name}"] = [("methods", name), *trained]
+    found |= {f"pair/{name}": [("methods", name)] for name in params.pairs()}
     return found
 
 
@@ -97,7 +101,8 @@ def _complete(params: Params, kind: str, name: str) -> dict[str, Any]:
 
 def _clusters(params: Params, clusterers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return, by method and for the grid, each section with a ``k`` and what it asks for."""
-    found = {"grid": clusterers} | {name: {name: _complete(params, "methods", name)} for name in params.methods()}
+    methods = [*params.methods(), *params.pairs()]
+    found = {"grid": clusterers} | {name: {name: _complete(params, "methods", name)} for name in methods}
     return {
         stage: {name: section["k"] for name, section in sections.items() if "k" in section}
         for stage, sections in found.items()

@@ -17,22 +17,28 @@ from paths import CHECK, COSTS, CURVES, EMBEDDINGS, LABELS, LOGMEL, MODELS, NOTH
 
 def main() -> None:
     name, encoder = sys.argv[1:]
+    train("deep", name, encoder)
+
+
+def train(stage: str, name: str, encoder: str, other: str | None = None) -> None:
+    """Train a method from an encoder, or on the embeddings of two, and write what ``stage`` does."""
     params = Params()
     k = json.loads((TRUTH / "k" / f"{name}.json").read_text(encoding="utf-8"))
     method = registry.get("methods", name)
     section = params.section(name, method, **{"k": k[name]} if name in k else {})
     views = params.section("augment", Augment)
-    train = Train(**params.section("train", Train))
-    clips = load(LOGMEL, train.where) if method.input == "logmel" else None
-    code = (CHECK / "code/deep" / name).read_text(encoding="utf-8")
+    settings = Train(**params.section("train", Train))
+    clips = load(LOGMEL, settings.where) if method.input != "embedding" and other is None else None
+    code = (CHECK / "code" / stage / name).read_text(encoding="utf-8")
+    folders = {each: EMBEDDINGS / each for each in (encoder, other) if each is not None and each != NOTHING.name}
+    out = MODELS / name if stage == "deep" else MODELS / stage / name
     cells, found, curves, spent = deep(
-        name, section, views, clips, None if encoder == NOTHING.name else encoder, EMBEDDINGS / encoder,
-        params.items("seeds"), MODELS / name, SCRATCH / "deep" / name, train, code,
-    )  # fmt: skip
-    labels.save(LABELS / "deep" / f"{name}.npz", cells, found)
-    files.write_text(CURVES / f"{name}.csv", curves.to_csv(index=False))
-    costs.write(COSTS, f"deep-{name}", spent)
-    train.finish()
+        name, section, views, clips, folders, params.items("seeds"), out, SCRATCH / stage / name, settings, code
+    )
+    labels.save(LABELS / stage / f"{name}.npz", cells, found)
+    files.write_text(CURVES / (f"{name}.csv" if stage == "deep" else f"{stage}_{name}.csv"), curves.to_csv(index=False))
+    costs.write(COSTS, f"{stage}-{name}", spent)
+    settings.finish()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from audioclust import registry
 from audioclust.results import costs
 from audioclust.runs.embed import Embed
 from params import Params, run
-from paths import CLIPS, COSTS, EMBEDDINGS, LOGMEL
+from paths import CLIPS, COSTS, EMBEDDINGS, LOGMEL, TEXTS
 
 
 def main() -> None:
@@ -20,10 +20,11 @@ def main() -> None:
     embed = Embed(**params.section("embed", Embed))
     rate = json.loads((CLIPS / "format.json").read_text(encoding="utf-8"))["sample_rate"]
     stats = json.loads((LOGMEL / "stats.json").read_text(encoding="utf-8"))
+    source = {"logmel": LOGMEL / "logmel.npy", "waveform": CLIPS / "audio.npy", "text": TEXTS / f"{name}.json"}
     with costs.measured(encoder=name) as cost:
         embed.run(
-            name, section, {"logmel": LOGMEL / "logmel.npy", "waveform": CLIPS / "audio.npy"}, rate,
-            (stats["mean"], stats["std"]), np.load(CLIPS / "durations.npy"), EMBEDDINGS / name / "embedding.npy",
+            name, section, source, rate, (stats["mean"], stats["std"]), np.load(CLIPS / "durations.npy"),
+            EMBEDDINGS / name / "embedding.npy",
         )  # fmt: skip
     costs.write(COSTS, f"embed-{name}", [cost])
 

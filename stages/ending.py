@@ -31,14 +31,15 @@ from paths import (
     SCRATCH,
     SEPARATED,
     SEPARATORS,
+    TEXTS,
     TRUTH,
 )
 
 INTERRUPTED = 130  # the status that shells give for Ctrl-C
 # What stages read
 READ = (
-    CHECK, RECORDINGS, CLIPS, TRUTH, LOGMEL, EMBEDDINGS, REDUCED, LABELS, MODELS, MIXTURES, SEPARATORS, SEPARATED,
-    COSTS,
+    CHECK, RECORDINGS, CLIPS, TRUTH, TEXTS, LOGMEL, EMBEDDINGS, REDUCED, LABELS, MODELS, MIXTURES, SEPARATORS,
+    SEPARATED, COSTS,
 )  # fmt: skip
 WRITTEN = (CLIPS.parent, METRICS.parent, SCRATCH)  # their disks may differ
 SAID = (ValueError, OSError, ImportError, RuntimeError)  # raised with a message for the user

@@ -1,4 +1,4 @@
-"""Scores of every labelling, the table and the pictures. Run by ``dvc repro evaluate``.
+"""Scores of every labelling, the table, the pictures and the clusters of the best cell. Run by ``dvc repro evaluate``.
 
 Enumerates what to score from params.yaml, never from the folder: outputs of items that were removed stay behind.
 """
@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 import own_source  # noqa: F401
-from audioclust.report import plots, table
+from audioclust.report import plots, summary, summary_page, table
 from audioclust.report.views import views
 from audioclust.results import costs, files, labels
-from audioclust.runs.evaluate import Evaluate
+from audioclust.runs.evaluate import Evaluate, space
 from audioclust.views.augment import Augment
 from audioclust.views.clips import load
 from params import Params, run
-from paths import CLIPS, COSTS, EMBEDDINGS, LABELS, LOGMEL, METRICS, PLOTS, REDUCED, TRUTH
+from paths import CLIPS, CLUSTERS, COSTS, EMBEDDINGS, LABELS, LOGMEL, METRICS, PLOTS, REDUCED, TRUTH
 
 REFERENCE = "docs/reference_table.csv"
 PAGE_ROWS = 5000
@@ -25,22 +25,26 @@ PAGE_ROWS = 5000
 def main() -> None:
     params = Params()
     encoders, reducers = [*params.items("encoders"), *params.items("pretexts")], params.items("reducers")
-    methods = params.methods()
+    methods, pairs = params.methods(), params.pairs()
     text = {"dtype": str, "keep_default_na": False}
-    clips = pd.read_csv(TRUTH / "labels.csv", skip_blank_lines=False, **text)
-    clips = clips.join(_nuisances(pd.read_csv(CLIPS / "clips.csv", skip_blank_lines=False, **text)))
-    archives = [*(LABELS / "grid" / f"{e}.npz" for e in encoders), *(LABELS / "deep" / f"{m}.npz" for m in methods)]
+    listed = pd.read_csv(CLIPS / "clips.csv", skip_blank_lines=False, **text)
+    clips = pd.read_csv(TRUTH / "labels.csv", skip_blank_lines=False, **text).join(_nuisances(listed))
+    runs = {"grid": encoders, "deep": methods, "pair": pairs}
+    archives = [LABELS / stage / f"{name}.npz" for stage, names in runs.items() for name in names]
+    methods = list(dict.fromkeys([*methods, *pairs]))
     cells = [pair for archive in archives for pair in zip(*labels.load(archive), strict=True)]
     evaluate = Evaluate(**params.section("evaluate", Evaluate))
     with costs.measured() as cost:
         embeddings = {e: EMBEDDINGS / e / "embedding.npy" for e in encoders}
         rows = evaluate.rows(clips, cells, embeddings, params.items("seeds"))
         result = table.aggregate(rows)
-        _write_metrics(result, list(methods))
-        _draw(result, cells, clips, encoders, reducers)
+        _write_metrics(result, methods)
+        best, clusters = _best(result, cells)
+        _describe(best, clusters, listed, space(best, embeddings, params.items("seeds"))[0], result, evaluate.sample)
+        _draw(result, best, clusters, clips, encoders, reducers)
         _draw_views(Augment(**params.section("augment", Augment)))
     costs.write(COSTS, "evaluate", [cost])
-    print(table.markdown(result, table.spent(COSTS)), *table.warnings(result, list(methods)), sep="\n")
+    print(table.markdown(result, table.spent(COSTS)), *table.warnings(result, methods), sep="\n")
     if params["data"]["dataset"] == "dcase2018_task5":
         print(table.reference_comparison(result, pd.read_csv(REFERENCE)))
 
@@ -56,11 +60,40 @@ def _write_metrics(result: pd.DataFrame, methods: list[str]) -> None:
     files.write_text(METRICS / "summary.json", json.dumps(table.summary(result, methods), indent=1) + "\n")
 
 
-def _draw(result: pd.DataFrame, cells: list, clips: pd.DataFrame, encoders: list[str], reducers: list[str]) -> None:
+def _best(result: pd.DataFrame, cells: list) -> tuple[dict, np.ndarray]:
+    """Return what the best cell is, of the first of its seeds that ran, and its labels (n,)."""
+    best = table.best(result)
+    return next(
+        (cell, found)
+        for cell, found in cells
+        if not cell["reason"] and all(cell[key] == best[key] for key in table.KEY)
+    )
+
+
+def _describe(
+    best: dict, clusters: np.ndarray, clips: pd.DataFrame, x: np.ndarray | None, result: pd.DataFrame, sample: int
+) -> None:
+    """Write what the clusters of the best cell are like, as a table and a page; ``x`` (n, d): of its encoder."""
+    stats = json.loads((LOGMEL / "stats.json").read_text(encoding="utf-8"))
+    means = summary.band_means(np.load(LOGMEL / "logmel.npy", mmap_mode="r"), np.load(LOGMEL / "frames.npy"))
+    edges = summary.band_edges(stats["mel_hz"], stats["front_end"]["f_min"], stats["front_end"]["f_max"])
+    found = summary.describe(clips, clusters, x, means, edges, sample)
+    files.write_text(CLUSTERS / "summary.csv", summary.table(found, clips).to_csv(index=False))
+    encoder = None if x is None else best["encoder"]
+    text = summary_page.markdown(found, clips, best, encoder, table.headline(result))
+    files.write_text(METRICS / "clusters.md", text)
+
+
+def _draw(
+    result: pd.DataFrame,
+    best: dict,
+    clusters: np.ndarray,
+    clips: pd.DataFrame,
+    encoders: list[str],
+    reducers: list[str],
+) -> None:
     """Draw the map of the best cell's encoder, its confusion, the bars of all cells and example log-mels."""
     PLOTS.mkdir(exist_ok=True)
-    best = table.best(result)
-    clusters = next(found for cell, found in cells if all(cell[key] == best[key] for key in table.KEY))
     # Where t-SNE is not run the map shows the first two dimensions of whichever reducer stands last.
     view = "tsne" if "tsne" in reducers else reducers[-1]
     encoder = best["encoder"] if best["encoder"] in encoders else encoders[0]

@@ -28,6 +28,7 @@ LISTS = {
 CLUSTERS = "k"  # of every section whose own k is auto or absent
 # A class fits one cluster too, but a run of it would say nothing.
 SEVERAL = Field(ge=2)
+PAIRS = "pairs"  # the mapping from a method on two views to the two encoders whose embeddings they are
 METHODS = "methods"  # the mapping from a method to the encoder that it starts from, or null
 SEPARATORS = "separators"  # the mapping from a model to the mixtures that it trains on, with parameters of its own
 MIXTURES = ("mixtures", "music")  # sections of such mixtures
@@ -99,6 +100,26 @@ class Params:
         self.stop(mistakes)
         return values[METHODS]
 
+    def pairs(self) -> dict[str, tuple[str, str]]:
+        """Return the methods that run on the embeddings of two encoders, and these."""
+        kind = dict[str, dict[Literal["one", "other"], str]]
+        values, mistakes = checked({PAIRS: kind}, {PAIRS: self[PAIRS] or {}}, "", text=True)
+        self.stop(mistakes)
+        if not values[PAIRS]:  # importing the methods takes seconds
+            return {}
+        encoders = [*self.items("encoders"), *self.items("pretexts")]
+        on_views = [name for name in registry.names(METHODS) if registry.get(METHODS, name).input == "views"]
+        for method, views in values[PAIRS].items():
+            what = f"{PAIRS}.{method}"
+            if method not in on_views:
+                mistakes.append(f"{what}: no method on two views{choices(method, on_views)}")
+            if len(views) < 2 or len({*views.values()}) < 2:
+                mistakes.append(f"{what} = {views}: name two different encoders, as {{one: ..., other: ...}}")
+            absent = [each for each in views.values() if each not in encoders]
+            mistakes += [f"{what}: {each!r} is no encoder that runs{choices(each, encoders)}" for each in absent]
+        self.stop(mistakes)
+        return {method: (views["one"], views["other"]) for method, views in values[PAIRS].items()}
+
     def separators(self) -> dict[str, dict[str, Any]]:
         """Return the models that separate, each with its ``mixtures`` and its own parameters of ``separator``."""
         kind = dict[str, dict[str, Any]]
@@ -140,7 +161,7 @@ class Params:
         frozen, trained = self.items("encoders"), self.items("pretexts")
         what, on_logmels = f"{METHODS}.{method} = {encoder!r}", registry.get(METHODS, method).input == "logmel"
         if encoder is None and not on_logmels:
-            return [f"{what}: {method} clusters an embedding: name the encoder that gives it"]
+            return [f"{what}: {method} needs an embedding: name the encoder that gives it"]
         if encoder is None and self._raw(method).get("start") == "pretext":
             return [f"{what}: {method}.start = 'pretext' needs an encoder: name one, or set {method}.start=scratch"]
         if encoder is None:
@@ -212,7 +233,7 @@ class Params:
         """Every top-level key is a list or a section of a stage or a registered file; lists name such files."""
         registered = {key: registry.names(folder) for key, folder in ITEMS.items()}
         datasets = registry.names("datasets")
-        corpora, stages = registry.names(CORPORA), (CLUSTERS, METHODS, SEPARATORS, *STAGE_SECTIONS)
+        corpora, stages = registry.names(CORPORA), (CLUSTERS, METHODS, PAIRS, SEPARATORS, *STAGE_SECTIONS)
         known = [*LISTS, *stages, *datasets, *corpora, *chain.from_iterable(registered.values())]
         mistakes = [f"{key}: unknown section{choices(key, known)}" for key in self.content if key not in known]
         for key, names in registered.items():
@@ -277,6 +298,7 @@ def check_all(params: Params) -> None:
     for key in LISTS:
         params.items(key)
     params.check_starts()
+    params.pairs()
     mistakes = [mistake for name, kinds in sections.items() for mistake in params.mistakes(name, *kinds)]
     for name in params.separators():
         values = params.separator(name)

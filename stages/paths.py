@@ -8,10 +8,12 @@ RECORDINGS = Path("data/recordings")
 CORPORA = Path("data/corpora")
 CLIPS = Path("data/clips")
 TRUTH = Path("data/truth")
+TEXTS = Path("data/texts")
 LOGMEL = Path("data/logmel")
 EMBEDDINGS = Path("data/embeddings")
 REDUCED = Path("data/reduced")
 LABELS = Path("data/labels")
+CLUSTERS = Path("data/clusters")
 MODELS = Path("data/models")
 MIXTURES = Path("data/mixtures")
 SEPARATORS = Path("data/separators")
@@ -19,6 +21,7 @@ SEPARATED = Path("data/separated")
 METRICS = Path("metrics")
 PLOTS = Path("plots")
 CURVES = PLOTS / "training"
+FIGURES = Path("docs/reference_deep.csv")  # the sources' own, of deep methods
 
 # A method that starts from nothing depends on this folder: DVC writes YAML's null as None.
 NOTHING = EMBEDDINGS / "None"

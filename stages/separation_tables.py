@@ -5,12 +5,12 @@ the workspace, if there is one, comes last.
 """
 
 import io
-import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 
+import experiments
 import own_source  # noqa: F401
 from audioclust.report import separation
 from params import run
@@ -34,18 +34,10 @@ def _text(name: str) -> str:
     """Return a table: the content of a file, or what an experiment or a commit holds."""
     if Path(name).is_file():
         return Path(name).read_text(encoding="utf-8")
-    experiments = _git("for-each-ref", "--format=%(refname)", "refs/exps").stdout.split()
-    commit = next((each for each in experiments if each.endswith(f"/{name}")), name)
-    found = _git("show", f"{commit}:./{TABLE.as_posix()}")
-    if found.returncode:
-        raise FileNotFoundError(
-            f"{name}: neither a file nor an experiment or commit with {TABLE} ({found.stderr.strip()})"
-        )
-    return found.stdout
-
-
-def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(("git", *arguments), capture_output=True, encoding="utf-8")
+    try:
+        return experiments.kept(name, TABLE)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{name}: neither a file nor an experiment or commit with {TABLE}") from error
 
 
 if __name__ == "__main__":

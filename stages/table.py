@@ -1,12 +1,15 @@
-"""Print the table with the seconds and peak memory of this machine's last run: ``make table``."""
+"""Print the table with the seconds and peak memory of this machine's last run: ``make table``.
+
+Under it stands what the sources print for the deep methods that ran.
+"""
 
 import pandas as pd
 
 import own_source  # noqa: F401
 from audioclust import registry
-from audioclust.report import table
+from audioclust.report import literature, table
 from params import run
-from paths import COSTS, METRICS
+from paths import COSTS, FIGURES, METRICS
 
 
 def main() -> None:
@@ -14,7 +17,9 @@ def main() -> None:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; `make repro` writes it")
     result = pd.read_csv(path)
-    print(table.markdown(result, table.spent(COSTS)), *table.warnings(result, registry.names("methods")), sep="\n")
+    methods = registry.names("methods")
+    print(table.markdown(result, table.spent(COSTS)), *table.warnings(result, methods), sep="\n")
+    print(literature.beside(result, literature.read(FIGURES), methods), end="")
 
 
 if __name__ == "__main__":

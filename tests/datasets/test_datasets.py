@@ -22,6 +22,7 @@ from audioclust.parameters import types
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 REAL = pytest.mark.skipif(not DATA.is_dir(), reason="the real recordings of ../shared/data are not here")
 NAMES = [name for name in registry.names("datasets") if name != "scenes"]  # scenes has tests of its own
+WITH_TEXTS = ("librispeech",)
 PUBLIC = [name for name in NAMES if name != "folder"]
 
 
@@ -35,7 +36,7 @@ def corpus(request, tmp_path):
 def test_the_table_keeps_the_contract(corpus):
     name, dataset, root = corpus
     table, labels = dataset.recordings(root), registry.module("datasets", name).LABELS
-    assert list(table.columns) == ["path", "group", *labels]
+    assert list(table.columns) == ["path", "group", *labels, *(["text"] if name in WITH_TEXTS else [])]
     assert len(table) > 1 and table["path"].is_unique and table["path"].is_monotonic_increasing
     assert list(table.index) == list(range(len(table)))
     assert all(isinstance(value, str) for value in table.to_numpy().ravel())
@@ -130,6 +131,25 @@ def test_librispeech_reads_sex_and_subsets(tmp_path):
     assert set(alone["sex"]) == {"F"}, "SPEAKERS.TXT lies above"
     with pytest.raises(FileNotFoundError, match="test-other"):
         LibriSpeech(subsets=["dev-clean", "test-other"]).recordings(tmp_path)
+
+
+def test_librispeech_reads_transcripts_without_the_number_of_the_reader(tmp_path):
+    LAYOUTS["librispeech"](tmp_path)
+    chapter = tmp_path / "LibriSpeech/dev-clean/84/121"
+    clip(chapter / "84-121-0001.flac")
+    write(chapter / "84-121.trans.txt", ["84-121-0000 KELO MIBA", "84-121-0001 SUTI", "84-121-0002 OF NO FILE"])
+    table = LibriSpeech().recordings(tmp_path)
+    assert dict(zip(table["path"], table["text"], strict=True)) == {
+        "LibriSpeech/dev-clean/84/121/84-121-0000.flac": "KELO MIBA",
+        "LibriSpeech/dev-clean/84/121/84-121-0001.flac": "SUTI",
+        "LibriSpeech/dev-clean/84/122/84-122-0003.flac": "A WORD",
+        "LibriSpeech/test-clean/61/70/61-70-0001.flac": "A WORD",
+        "LibriSpeech/test-clean/99/5/99-5-0000.flac": "",
+    }
+    assert set(LibriSpeech(subsets=["dev-clean"]).recordings(tmp_path)["text"]) == {"KELO MIBA", "SUTI", "A WORD"}
+    for file in tmp_path.rglob("*.trans.txt"):
+        file.unlink()
+    assert list(LibriSpeech().recordings(tmp_path)) == ["path", "group", "speaker", "sex"]
 
 
 def test_librispeech_without_subsets_has_a_folder_of_its_own_in_the_cache():
@@ -237,6 +257,7 @@ def test_the_checksum_of_fsdd_is_that_of_the_real_recordings():
 @REAL
 def test_real_librispeech():
     test = LibriSpeech().recordings(DATA / "librispeech-mini/test-other")
+    assert list(test) == ["path", "group", "speaker", "sex"], "no transcripts lie there"
     assert test.groupby("speaker").size().tolist() == [10] * 10
     assert test.groupby("sex")["speaker"].nunique().to_dict() == {"F": 5, "M": 5}
     train = LibriSpeech(subsets=["train-clean-100"]).recordings(DATA / "librispeech-mini")

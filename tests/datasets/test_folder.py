@@ -194,12 +194,60 @@ def test_the_exact_spelling_comes_first(tmp_path):
     assert labels(tmp_path) == {f"{NFC}.wav": "c", f"{NFD}.wav": "d", "..c.wav": "e"}
 
 
+@pytest.mark.parametrize("column", ["transcript", "caption"])
+def test_a_column_of_the_table_is_the_text(tmp_path, column):
+    touch(tmp_path, "a.wav", "b.wav", "c.wav")
+    rows = ['a.wav,x,"Kelo,  miba\n\nsuti\u00a0vura "', "b.wav,y,", "c.wav,y,NA"]
+    write(tmp_path / "labels.csv", [f"path,label,{column}", *rows])
+    table = Folder().recordings(tmp_path)
+    assert list(table) == ["path", "group", "label", "text"]
+    assert table["text"].tolist() == ["Kelo, miba suti vura", "", "NA"]
+    assert said(tmp_path) == [
+        "labels: from labels.csv", f"texts: from column {column!r} of labels.csv; recordings without one: 1 of 3"
+    ]  # fmt: skip
+
+
+def test_a_table_of_texts_needs_no_labels(tmp_path):
+    touch(tmp_path, "a.wav", "b.wav")
+    write(tmp_path / "labels.csv", ["transcript,path", "kelo,a.wav", "miba,b.wav"])
+    table = Folder().recordings(tmp_path)
+    assert table["text"].tolist() == ["kelo", "miba"] and set(table["label"]) == {""}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [["path,label,text", "a.wav,x,kelo", "b.wav,y,miba"], ["path,label,caption", "a.wav,x,", "b.wav,y, "]],
+    ids=["no column of texts", "an empty one"],
+)
+def test_without_texts_there_is_no_column(tmp_path, lines):
+    touch(tmp_path, "a.wav", "b.wav")
+    write(tmp_path / "labels.csv", lines)
+    assert list(Folder().recordings(tmp_path)) == ["path", "group", "label"]
+
+
+def test_labels_are_never_read_as_texts(tmp_path):
+    touch(tmp_path, "cat/a.wav", "dog/b.wav")
+    assert list(Folder().recordings(tmp_path)) == ["path", "group", "label"]
+    for label in ("cat", "dog"):
+        write(tmp_path / "labels.csv", ["path,label,caption", f"cat/a.wav,{label},kelo", "dog/b.wav,bird,miba"])
+        assert Folder().recordings(tmp_path)["text"].tolist() == ["kelo", "miba"]
+
+
+def test_texts_that_hold_their_label_are_warned_of(tmp_path):
+    touch(tmp_path, "a.wav", "b.wav", "c.wav")
+    rows = ["a.wav,dog,a Dog barks", "b.wav,cat,a concatenation", "c.wav,,"]
+    write(tmp_path / "labels.csv", ["path,label,caption", *rows])
+    assert said(tmp_path)[2].startswith("warning: texts that hold their own label as a word: 1 of 3")
+
+
 @pytest.mark.parametrize(
     ("lines", "error", "message"),
     [
         (["path,lable", "a.wav,x"], ValueError, r"'label' is missing.*path,lable"),
         (["file;label", "a.wav;x"], ValueError, r"'path' is missing"),
         (["path,label,label", "a.wav,x,y"], ValueError, r"'label' .* twice"),
+        (["path,label,caption,caption", "a.wav,x,y,z"], ValueError, r"'caption' .* twice"),
+        (["label,caption", "x,y"], ValueError, r"'path' is missing"),
         (["path,label", "a.wav,x", "./a.wav,y"], ValueError, r"'a.wav' twice, in lines 2 and 3"),
         (["path,label", "a.wav,x", '"a.wav ",y'], ValueError, r"'a.wav' twice"),
         (["path,label", "b.wav,x", "c.wav,x", "a.wav,x"], FileNotFoundError, r"2 of 3 files.*'b.wav' in line 2"),

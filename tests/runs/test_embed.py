@@ -1,5 +1,7 @@
 """One encoder over all clips: same bytes whatever the number of workers, errors that name the clip."""
 
+import json
+
 import numpy as np
 import pytest
 from disk_fixture import largest, small_disk
@@ -94,6 +96,15 @@ def test_bytes_do_not_depend_on_the_number_of_workers(source, tmp_path, name, du
     run(source, tmp_path / "one.npy", name, durations=durations)
     run(source, tmp_path / "two.npy", name, durations=durations, workers=2)
     assert (tmp_path / "one.npy").read_bytes() == (tmp_path / "two.npy").read_bytes()
+
+
+def test_an_encoder_of_texts_is_fitted_to_all_of_them(source, tmp_path):
+    """More clips than a worker's shard holds, none of which hears a sound."""
+    texts = ["kelo miba", "suti vura", ""] * 50
+    (tmp_path / "texts.json").write_text(json.dumps(texts))
+    found = run({"logmel": source["logmel"], "text": tmp_path / "texts.json"}, tmp_path / "e.npy", "text", workers=2)
+    assert found.dtype == np.float32 and found.shape == (150, 2)
+    np.testing.assert_allclose(np.abs(found @ found[:3].T), np.tile(np.diag([1, 1, 0]), (50, 1)), atol=1e-6)
 
 
 def test_another_seed_is_another_random_network(source, tmp_path):

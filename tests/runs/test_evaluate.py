@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from audioclust.report import table
-from audioclust.runs.evaluate import Evaluate
+from audioclust.runs.evaluate import Evaluate, space
 
 N = 90
 TRUTH = np.repeat(["a", "b", "c"], N // 3)
@@ -115,6 +115,15 @@ def test_a_cell_that_did_not_run_keeps_its_reason(embeddings):
 def test_a_method_without_an_encoder_has_no_score_of_a_space(embeddings):
     rows = Evaluate().rows(clips(), [(cell() | {"encoder": "scratch"}, np.repeat([2, 0, 1], N // 3))], embeddings)
     assert rows.iloc[0]["acc"] == 1 and "silhouette" not in rows
+
+
+def test_the_space_of_a_cell_is_its_encoders_of_its_seed(embeddings, tmp_path):
+    np.save(tmp_path / "trained.npy", np.stack([np.load(embeddings["e"]), np.zeros((N, 5), np.float32)]))
+    known = embeddings | {"trained": tmp_path / "trained.npy"}
+    assert space(cell(7), known, [3, 7])[0].shape == (N, 5) and space(cell(7), known, [3, 7])[1] is None
+    x, position = space(cell(7) | {"encoder": "trained"}, known, [3, 7])
+    assert x.shape == (N, 5) and not x.any() and position == 1
+    assert space(cell() | {"encoder": "scratch"}, known, [0]) == (None, None)
 
 
 def test_one_far_clip_is_not_the_best_clustering_without_labels(embeddings):

@@ -24,6 +24,13 @@ def test_an_unknown_labelling_is_named():
         Label("word").choose(CLIPS[["clip_id", "group"]])
 
 
+def test_a_text_is_no_labelling():
+    clips = CLIPS.drop(columns=["digit", "speaker"]).assign(text=["kelo", "miba"])
+    assert Label().choose(clips).tolist() == ["", ""]
+    with pytest.raises(ValueError, match="none, they are unlabelled"):
+        Label("text").choose(clips)
+
+
 def test_a_single_class_is_refused_with_the_way_out():
     one = CLIPS.assign(digit=["1", ""])
     for label in ("auto", "digit"):

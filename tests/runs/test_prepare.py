@@ -146,6 +146,15 @@ def test_every_labelling_is_a_column(tmp_path):
     assert list(clips.columns) == list(CLIP)
 
 
+def test_each_clip_has_the_text_of_its_recording(tmp_path):
+    write(tmp_path, "a.wav", 1.5)
+    write(tmp_path, "b.wav")
+    recordings = table("a.wav", "b.wav", label=["x", "y"], text=['ke"lo, miba', ""])
+    clips = run(tmp_path, recordings, long="split")[1]
+    assert list(clips.columns) == [*CLIP, "label", "text"]
+    assert clips["text"].tolist() == ['ke"lo, miba'] * 3 + [""]
+
+
 def test_other_labels_leave_the_sounds_files_alone(tmp_path):
     write(tmp_path, "a.wav")
     run(tmp_path, table("a.wav", digit="1"), "one")

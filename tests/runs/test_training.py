@@ -126,7 +126,7 @@ def test_a_method_on_log_mels_needs_an_encoder_that_was_trained_here(tmp_path):
     np.save(tmp_path / "logmel_stats" / EMBEDDING, np.zeros((N, 4), np.float32))
     with pytest.raises(ValueError, match=r"spice.*logmel_stats.*byol, dae, moco, simclr"):
         deep(
-            "spice", {"k": K}, {"width": 16}, Clips(logmels()), "logmel_stats", tmp_path / "logmel_stats", [0],
+            "spice", {"k": K}, {"width": 16}, Clips(logmels()), {"logmel_stats": tmp_path / "logmel_stats"}, [0],
             tmp_path / "out", tmp_path / "scratch", Train(device="cpu", threads=1),
         )  # fmt: skip
 
@@ -135,12 +135,28 @@ def test_other_labels_of_a_method_are_rows_of_their_own(tmp_path):
     section = {"k": K, "epochs": 2, "batch": 12, "d": 16, "channels": 4, "projection": 8, "n_init": 2}
     train = Train(device="cpu", threads=1, workers=1)
     cells, found, _, _ = deep(
-        "idfd", section, {"width": 16}, Clips(logmels()), None, tmp_path, [0, 1], tmp_path / "out",
-        tmp_path / "scratch", train,
+        "idfd", section, {"width": 16}, Clips(logmels()), {}, [0, 1], tmp_path / "out", tmp_path / "scratch", train
     )  # fmt: skip
     names = [(cell["clusterer"], cell["seed"]) for cell in cells]
     assert names == [("idfd", 0), ("idfd", 1), ("idfd/memory", 0), ("idfd/memory", 1)]
     assert found.shape == (4, N) and found.dtype == np.int32
+
+
+def test_a_method_on_two_views_has_the_clips_and_an_embedding_or_two_embeddings(tmp_path):
+    rng, folders = np.random.default_rng(0), {}
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        folders[name] = tmp_path / name
+        np.save(folders[name] / EMBEDDING, rng.normal(size=(N, 6)).astype(np.float32))
+    section = {"k": K, "d": 3, "channels": 2, "hidden": [8], "pretrain_epochs": 2, "epochs": 2, "batch": 12}
+    train = Train(device="cpu", threads=1, workers=1)
+    for clips, views in ((Clips(logmels()), {"one": folders["one"]}), (None, folders)):
+        out, scratch = tmp_path / "out", tmp_path / "scratch"
+        cells, found, curves, _ = deep("cmsc_dcca", section, {}, clips, views, [0], out, scratch, train)
+        assert [cell["encoder"] for cell in cells] == ["+".join(views)] and found.shape == (1, N)
+        assert {*curves["phase"]} == {"view-0", "view-1", "express"}
+        shapes = json.loads((out / "seed-0/config.json").read_text())["more"]["shapes"]
+        assert shapes == ([[6], [6]] if clips is None else [[logmels().shape[1], 16], [6]])
 
 
 def test_checkpoints_fit_the_inputs_they_were_made_from():

@@ -244,6 +244,25 @@ def test_a_section_may_configure_several_classes(tmp_path):
         Params(written(tmp_path, data={"dataset": "fsdd", "root": 3})).part("data", _kind("runs.recordings.Source"))
 
 
+@pytest.mark.parametrize(("pairs", "message"), [
+    ({"temi": {"one": "simclr", "other": "logmel_stats"}}, r"pairs\.temi: no method on two views.*cmsc_dcca"),
+    ({"cmsc_dcca": {"one": "simclr"}}, r"pairs\.cmsc_dcca = \{'one': 'simclr'\}: name two different encoders"),
+    ({"cmsc_dcca": {"one": "simclr", "other": "simclr"}}, r"name two different encoders"),
+    ({"cmsc_dcca": {"one": "simclr", "other": "simcrl"}}, r"'simcrl' is no encoder that runs.*did you mean 'simclr'"),
+    ({"cmsc_dcca": {"first": "simclr", "other": "byol"}}, r"pairs = \{'cmsc_dcca'"),
+    ({"cmsc_dcca": ["simclr", "byol"]}, r"pairs = \{'cmsc_dcca'"),
+])  # fmt: skip
+def test_pairs_name_a_method_on_two_views_and_two_encoders(pairs, message, tmp_path):
+    with pytest.raises(ParamsError, match=message):
+        Params(written(tmp_path, pairs=pairs)).pairs()
+
+
+def test_a_pair_is_found(tmp_path):
+    pairs = {"cmsc_dcca": {"one": "simclr", "other": "logmel_stats"}}
+    assert Params(written(tmp_path, pairs=pairs)).pairs() == {"cmsc_dcca": ("simclr", "logmel_stats")}
+    assert Params(written(tmp_path, pairs=None)).pairs() == {}
+
+
 def test_a_method_starts_from_an_encoder_that_runs(tmp_path):
     def check(**methods):
         params = Params(written(tmp_path, methods=methods))
@@ -254,8 +273,10 @@ def test_a_method_starts_from_an_encoder_that_runs(tmp_path):
         check(temi="simcrl")
     with pytest.raises(ParamsError, match=r"spice trains the network of an encoder further: name one of pretexts"):
         check(spice="logmel_stats")
-    with pytest.raises(ParamsError, match=r"temi clusters an embedding: name the encoder"):
+    with pytest.raises(ParamsError, match=r"temi needs an embedding: name the encoder"):
         check(temi=None)
+    with pytest.raises(ParamsError, match=r"cmsc_dcca needs an embedding: name the encoder"):
+        check(cmsc_dcca=None)
     with pytest.raises(ParamsError, match=r"deepcluster\.start = 'pretext' needs an encoder: name one, or set"):
         check(deepcluster=None)
     with pytest.raises(ParamsError, match=r"methods: 'tmei' is no method.*did you mean 'temi'"):

@@ -9,16 +9,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from datasets_fixture import LAYOUTS
 from dvc.exceptions import InvalidArgumentError
 from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
 
+import source
 from audioclust import registry
-from audioclust.report import separation
+from audioclust.report import literature, separation
+from audioclust.runs.label import Label
 from params import Params, ParamsError, check_all
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted(path for path in (ROOT / "recipes").glob("*.sh") if not path.name.startswith("_"))
+SCENES = {"cc_ablation": "cc", "idfd_ablation": "idfd"}  # on the embedded scenes -> the method that they vary
 # A run leaves its scores, a model, and another params.yaml; it needs the one that its overrides are for.
 STUB = """#!{python}
 import json, os, sys
@@ -66,10 +71,10 @@ def runs(found: list[list[str]]) -> list[tuple[list[str], list[str]]]:
     return parsed
 
 
-def root(overrides: list[str]) -> tuple[str, str]:
-    """Return the section that says where the recordings lie, and the folder."""
+def root(overrides: list[str]) -> tuple[str, str] | None:
+    """Return the section that says where the recordings lie, and the folder; None of the embedded scenes."""
     found = (re.fullmatch(r"(data|mixtures)\.root=\"?(.*?)\"?", each) for each in overrides)
-    return next(match.groups() for match in found if match)
+    return next((match.groups() for match in found if match), None)
 
 
 def overridden(overrides: list[str], tmp_path: Path) -> Path:
@@ -99,11 +104,12 @@ def test_a_recipe_names_parameters_that_exist(recipe, tmp_path):
         assert not new, "params.yaml has every parameter"
         roads = ("mixtures", "separate") if separates else ("evaluate",)  # the other one is not run
         assert options in [[road, *["--queue"] * queued] for road in roads]
-        assert not queued or Path(root(overrides)[1]).is_absolute(), "a queued run has a folder of its own"
+        folder = root(overrides)
+        assert not queued or folder is None or Path(folder[1]).is_absolute(), "a queued run has a folder of its own"
         check(overrides, tmp_path)
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("recipe", [path for path in RECIPES if path.stem not in SCENES], ids=lambda path: path.stem)
 def test_recordings_may_lie_in_any_folder(recipe, tmp_path):
     folder = "/it's (new), [b] {c} = #1 ~ é"
     ((_, overrides), *_) = runs(calls(recipe, tmp_path, DATA=folder))
@@ -152,6 +158,36 @@ def test_separation_on_a_gpu_trains_what_it_scores(tmp_path):
     (tmp_path / "given/project/given/female").mkdir(parents=True)
     found = calls(recipe, tmp_path / "given", MODELS="given")
     assert [name for name, *_ in found] == ["exp"] * 3 + ["stages/separation_tables.py"]
+
+
+@pytest.mark.parametrize("recipe", SCENES)
+def test_an_ablation_runs_each_variant_of_its_source_once(recipe, tmp_path):
+    method, known = SCENES[recipe], literature.read(ROOT / "docs/reference_deep.csv")
+    variants = [each for each in known.loc[known["method"] == method, "settings"].unique() if each]
+    found = []
+    for _, overrides in runs(calls(ROOT / f"recipes/{recipe}.sh", tmp_path)):
+        params = Params(overridden(overrides, tmp_path))
+        assert params["data"]["dataset"] == "scenes" and params["seeds"] == [0, 1, 2]
+        assert params.methods() == {method: None}, "from random weights, as in the paper"
+        section = params.section(method, registry.get("methods", method))
+        found += [each for each in variants if literature.is_variant(section, each)]
+    assert sorted(found) == sorted(variants)
+
+
+def test_dcase2018_reads_its_corpus_and_runs_the_reports_table(tmp_path):
+    LAYOUTS["dcase2018_task5"](tmp_path / "DATA/dcase2018")
+    recipe = ROOT / "recipes/dcase2018.sh"
+    ((_, overrides),) = runs(calls(recipe, tmp_path, "-S", "dcase2018_task5.balance=4", DATA=str(tmp_path / "DATA")))
+    params = Params(overridden(overrides, tmp_path))
+    where, recordings = source.found(params)
+    assert where == tmp_path / "DATA/dcase2018" and set(recordings["node"]) == {"1"}
+    assert dict(Label(**params.part("data", Label)).choose(recordings).value_counts()) == {
+        "absence": 4, "cooking": 4, "vacuum_cleaner": 2,
+    }  # fmt: skip
+    report = pd.read_csv(ROOT / "docs/reference_table.csv")
+    for column in ("encoder", "reducer", "clusterer"):
+        assert set(params[f"{column}s"]) == set(report[column]), "all that the report has, and nothing else"
+    assert set(params.methods()) == {"spice", "temi"}
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ def test_several_runs_stand_in_one_table(tables):
     Path("kept.csv").write_text(scores("speech", 40, 4.5))
     separation_tables.TABLE.write_text(scores("k5", 5, 1.25))
     found = tables("kept.csv")
-    assert "| 5 | tanh | [-0.77] | [-0.74] | 1.25 [-0.96] | [-1.07] |" in found
-    assert "| 40 | tanh | [6.54] | [6.45] | 4.50 [5.87] | [5.81] |" in found
+    assert "| 5 | tanh | k5 | [-0.77] | [-0.74] | 1.25 [-0.96] | [-1.07] |" in found
+    assert "| 40 | tanh | speech | [6.54] | [6.45] | 4.50 [5.87] | [5.81] |" in found
     assert found.count("closed 0.25 dB") == 1, "the baseline of both runs"
     assert found != tables(), "the workspace alone"
     assert found == tables("kept.csv", str(separation_tables.TABLE)), "a run that is named and in the workspace"

@@ -96,6 +96,12 @@ def test_without_labels_k_must_be_given_and_scores_are_label_free(work, capsys):
     colours = [image_colours(root / f"plots/{name}.png") for name in ("map_label", "map_group", "confusion")]
     assert all({(0x33, 0x22, 0x88), (0xDD, 0xCC, 0x77)} <= found for found in colours)
     assert (root / "plots/bars.png").stat().st_size and (root / "plots/examples.png").stat().st_size
+    described = pd.read_csv("data/clusters/summary.csv")
+    assert set(described["cluster"]) == {0, 1} and set(described["purity"]) == {1} and described["clips"].sum() == 6
+    ranges = [json.loads(bands)[0] for bands in described["bands"]]
+    assert sorted(any(b["from_hz"] < hz < b["to_hz"] for b in ranges) for hz in (200, 4000)) == [True, True]
+    page = (root / "metrics/clusters.md").read_text()
+    assert page.startswith("# Clusters of logmel_stats / none / kmeans") and "silhouette of all clips" in page
     rows = pd.read_csv("plots/confusion.csv")
     assert set(rows["actual"]) == {"no label"} and set(rows["predicted"]) == {"cluster 0", "cluster 1"}
 
@@ -131,6 +137,37 @@ def test_one_k_for_all_that_have_none_of_their_own(work):
     run("check")
     assert json.loads((root / "data/check/clusters.json").read_text())["grid"]["spectral"] == "auto"
     assert (root / "data/check/grid.json").read_bytes() == before, "two is the number of classes, too"
+
+
+def test_texts_are_clustered_like_sounds(work):
+    """All sounds are alike, and no text holds a label."""
+    root = work(encoders=["text"])
+    words = {"x": ("kelo", "miba", "suti"), "y": ("vura", "zeba", "noti")}
+    rows = []
+    for i in range(12):
+        tone(root / f"in/{i}.wav", 300, seed=i)
+        label = "xy"[i % 2]
+        rows.append(
+            {"path": f"{i}.wav", "label": label, "transcript": f"{words[label][i % 3]} {words[label][i % 4 // 2]}"}
+        )
+    pd.DataFrame(rows).to_csv(root / "in/labels.csv", index=False)
+    for stage in ("check", "recordings", "prepare", "label", "texts", "logmel"):
+        run(stage)
+    run("embed", "text")
+    run("grid", "text")
+    run("evaluate")
+    table = pd.read_csv("metrics/table.csv")
+    assert table["encoder"].tolist() == ["text"] and table["acc_mean"].iloc[0] == 1
+
+
+def test_an_encoder_of_texts_without_texts_is_refused_before_any_work(work):
+    root = work(encoders=["logmel_stats", "text"])
+    tone(root / "in/a/1.wav", 300)
+    tone(root / "in/b/1.wav", 300)
+    run("check")
+    with pytest.raises(SystemExit, match=r"no recording has a text: give them in a column transcript or caption"):
+        run("recordings")
+    assert not (root / "data/recordings").exists()
 
 
 def test_labels_that_would_end_a_script_or_a_line(work):
@@ -288,3 +325,17 @@ def test_a_method_that_starts_from_nothing_needs_no_encoder_of_its_own(work):
     run("evaluate")
     table = pd.read_csv("metrics/table.csv").set_index("clusterer")
     assert table.loc["deepcluster", "encoder"] == "scratch" and table["acc_mean"].notna().all()
+
+
+def test_what_clusters_are_like_does_not_depend_on_labels(work):
+    root = work(kmeans={"k": 2})
+    for i in range(12):
+        tone(root / f"in/{i}.wav", 300 if i % 2 else 3000, seconds=0.1 * (3 + i % 3), seed=i)
+    outputs = []
+    for label in ("xy", "pq"):
+        rows = [{"path": f"{i}.wav", "label": label[i % 2], "group": label[i // 6]} for i in range(12)]
+        pd.DataFrame(rows).to_csv(root / "in/labels.csv", index=False)
+        run_all()
+        outputs.append([(root / f"data/clusters/summary.{kind}").read_bytes() for kind in ("csv", "md")])
+    assert set(pd.read_csv("data/truth/labels.csv")["label"]) == {"p", "q"}
+    assert outputs[0] == outputs[1] and b"by its NMI" in outputs[0][1] and b"- duration" in outputs[0][1]

@@ -10,6 +10,7 @@ ENDINGS = (
     ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".wma", ".webm", ".mka", ".mkv", ".amr", ".ac3", ".3gp", ".wv",
     ".mov", ".avi", ".ts",
 )  # fmt: skip
+TEXT = "text"  # the column of what is said or written of a recording; it is no labelling
 
 
 def find(root: Path, marker: str, names: tuple[str, ...], corpus: str) -> Path:
@@ -28,8 +29,14 @@ def find(root: Path, marker: str, names: tuple[str, ...], corpus: str) -> Path:
 
 
 def table(rows: list[dict[str, str]], labels: tuple[str, ...]) -> pd.DataFrame:
-    """Return path, group and the labellings as strings, sorted by path."""
+    """Return path, group, the labellings and, where a row has one, the text, as strings, sorted by path.
+
+    A text stands on one line: runs of white space become one blank.
+    """
+    texts = [" ".join(row.get(TEXT, "").split()) for row in rows]
     frame = pd.DataFrame(rows, columns=["path", "group", *labels]).fillna("").astype(str)
+    if any(texts):
+        frame[TEXT] = texts
     return frame.sort_values("path", ignore_index=True)
 
 

@@ -1,8 +1,9 @@
 """Any folder of recordings: the user's own, labelled or not.
 
 Labels come from a table (``labels.csv``: path,label[,group], paths relative to the folder), else from the first level
-of subfolders, else there are none. With a table, only the recordings that it lists are used. Links are followed; hidden
-files are skipped.
+of subfolders, else there are none. With a table, only the recordings that it lists are used, and its column
+``transcript`` or ``caption`` is their text: such a table needs no column ``label``. Links are followed; hidden files
+are skipped.
 """
 
 import csv
@@ -27,6 +28,7 @@ LICENSE = "the user's"
 CITATION = ""
 LABELS = ("label",)
 TABLE = "labels.csv"
+TEXTS = ("transcript", "caption")  # columns of the table that hold texts; the first that is there is taken
 MOST = 100  # subfolders; more are not taken for labels unasked
 # No-break spaces become blanks, zero-width characters go.
 UNSEEN = dict.fromkeys(map(ord, "\u00a0\u2007\u202f"), " ") | dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
@@ -42,11 +44,11 @@ class Folder:
     csv: str | None = None  # the table, relative to the folder; None: ``labels.csv`` if it is there
 
     def recordings(self, root: Path) -> pd.DataFrame:
-        """Return path, group and label of every recording below ``root``.
+        """Return path, group, label and, where the table has any, text of every recording below ``root``.
 
         Names that are no UTF-8 stand in ``path`` with surrogate escapes. ``attrs["other_files"]`` counts the files that
-        are no recordings by their ending; ``attrs["said"]`` lists sentences to print: where labels come from, and what
-        is not used.
+        are no recordings by their ending; ``attrs["said"]`` lists sentences to print: where labels and texts come from,
+        and what is not used.
 
         Raises:
             FileNotFoundError: no such folder, no recordings in it, no table, or the table lists files that are absent.
@@ -87,7 +89,7 @@ class Folder:
         if self.labels == "subfolders" and not classes:
             raise ValueError(f"folder.labels = subfolders: all recordings lie in {root} itself, none in a subfolder")
         if self.labels == "subfolders" or (self.labels == "auto" and held == len(labels) and 2 <= classes <= MOST):
-            said = _from(f"{classes} subfolders", labels)
+            said = _from("labels", f"{classes} subfolders", labels)
         else:
             said = "labels: none"
             if self.labels == "auto":
@@ -155,8 +157,8 @@ def _walk(root: Path) -> Tree:
 
 
 def _by_table(root: Path, file: Path, tree: Tree) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the rows of the table, checked, with paths as they stand on the disk; and where their labels come from."""
-    rows, known = _read(file), {*tree.recordings}
+    """Return the table's rows, checked, with paths as they stand on the disk; and where labels and texts are from."""
+    (rows, column), known = _read(file), {*tree.recordings}
     alike = {_spelling(path): path for path in [*tree.others, *tree.recordings]}
     lines, absent = {}, []
     for row in rows:
@@ -176,24 +178,27 @@ def _by_table(root: Path, file: Path, tree: Tree) -> tuple[list[dict[str, Any]],
             f"{file}: {len(absent)} of {len(rows)} files are not there, the first is {absent[0]['path']!r} in line "
             f"{absent[0]['line']}; paths are relative to {root}, with forward slashes; correct or remove these rows"
         )
-    said = [_from(file.name, [row["label"] for row in rows])]
+    said = [_from("labels", file.name, [row["label"] for row in rows]), *_of_texts(column, file.name, rows)]
     unlisted = known - lines.keys()
     if unlisted:
         said.append(f"recordings that {file.name} does not list: {len(unlisted)}, the first is {min(unlisted)!r}")
     return rows, said
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
-    """Return line, path as it is written, label and group of each row."""
+def _read(file: Path) -> tuple[list[dict[str, Any]], str | None]:
+    """Return line, path as it is written, label, group and text of each row; and the column of the texts, if any."""
     if not file.is_file():
         raise FileNotFoundError(f"folder.csv = {file.name}: no such file in {file.parent}")
     lines = _lines(file)
     header = [name.strip() for name in lines[0][1]] if lines else []
-    wrong = [name for name in ("path", "label") if header.count(name) != 1]
-    if wrong or header.count("group") > 1:
+    column = next((name for name in TEXTS if name in header), None)
+    needed = ["path"] if column else ["path", "label"]
+    wrong = [name for name in needed if name not in header]
+    wrong += [name for name in ("path", "label", "group", *TEXTS) if header.count(name) > 1]
+    if wrong:
         raise ValueError(
-            f"{file}: the column {(wrong or ['group'])[0]!r} is missing or stands there twice; the first line must "
-            f"name path,label[,group] with commas, it is {','.join(header)!r}"
+            f"{file}: the column {wrong[0]!r} is missing or stands there twice; the first line must name "
+            f"path,label[,group][,{'|'.join(TEXTS)}] with commas, it is {','.join(header)!r}"
         )
     if len(lines) == 1:
         raise FileNotFoundError(f"{file}: lists no recordings")
@@ -205,9 +210,9 @@ def _read(file: Path) -> list[dict[str, Any]]:
                 f"{','.join(fields)!r}; put a value with a comma into double quotes, and fill up what is missing"
             )
         row = dict(zip(header, fields, strict=True))
-        label, group = _label(row["label"]), _label(row.get("group", ""))
-        rows.append({"line": line, "path": row["path"], "label": label, "group": group})
-    return rows
+        label, group, text = (_label(row.get(name, "")) for name in ("label", "group", column))
+        rows.append({"line": line, "path": row["path"], "label": label, "group": group, _layout.TEXT: text})
+    return rows, column
 
 
 def _lines(file: Path) -> list[tuple[int, list[str]]]:
@@ -249,10 +254,29 @@ def _label(text: str) -> str:
     return unicodedata.normalize("NFC", text.translate(UNSEEN)).strip()
 
 
-def _from(source: str, labels: list[str]) -> str:
-    """Return where labels come from and how many recordings have none."""
-    without = labels.count("")
-    return f"labels: from {source}" + (f"; recordings without one: {without} of {len(labels)}" if without else "")
+def _from(what: str, source: str, values: list[str]) -> str:
+    """Return where labels or texts come from and how many recordings have none."""
+    without = values.count("")
+    return f"{what}: from {source}" + (f"; recordings without one: {without} of {len(values)}" if without else "")
+
+
+def _of_texts(column: str | None, source: str, rows: list[dict[str, Any]]) -> list[str]:
+    """Return where texts come from, and a warning if they tell labels; nothing without a column of them."""
+    if column is None:
+        return []
+    said = [_from("texts", f"column {column!r} of {source}", [row[_layout.TEXT] for row in rows])]
+    told = sum(_holds(row[_layout.TEXT], row["label"]) for row in rows)
+    if told:
+        said.append(
+            f"warning: texts that hold their own label as a word: {told} of {len(rows)}; scores of an encoder of texts "
+            f"then tell little"
+        )
+    return said
+
+
+def _holds(text: str, label: str) -> bool:
+    """Tell whether a label stands in a text, in any case, other than within a word."""
+    return bool(label and re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text, re.IGNORECASE))
 
 
 def _differ_by_case(labels: Iterable[str]) -> list[str]:

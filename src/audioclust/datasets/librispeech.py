@@ -2,7 +2,8 @@
 
 ``LibriSpeech/{subset}/{reader}/{chapter}/{reader}-{chapter}-{utterance}.flac``; the names alone are read, so a subset's
 folder, a flat one and one above several do as well. The readers' sex is taken from ``SPEAKERS.TXT`` where it lies in
-the folder or up to three above it. No reader is in two subsets.
+the folder or up to three above it. No reader is in two subsets. The text of an utterance is its line in the chapter's
+``{reader}-{chapter}.trans.txt``, where that lies in the folder, without the number, which names the reader.
 """
 
 import re
@@ -56,16 +57,17 @@ class LibriSpeech:
     subsets: Subsets = None  # those to take; None: all that lie below ``root``
 
     def recordings(self, root: Path) -> pd.DataFrame:
-        """Return path, group ("{reader}-{chapter}"), speaker and sex ("M", "F", "" unknown) of every utterance."""
+        """Return path, group ("{reader}-{chapter}"), speaker, sex ("M", "F", "" unknown) and text of each utterance."""
         validate(self)
         folders = [root] if self.subsets is None else [_subset(root, name) for name in sorted(set(self.subsets))]
-        sexes = _sexes(root)
+        sexes, texts = _sexes(root), _texts(folders)
         rows = []
         for path in (path for folder in folders for path in folder.rglob("*.flac")):
             if name := NAME.fullmatch(path.stem):
                 speaker, chapter = name.groups()
                 row = {"path": _layout.relative(path, root), "group": f"{speaker}-{chapter}"}
-                rows.append(row | {"speaker": speaker, "sex": sexes.get(speaker, "")})
+                row |= {"speaker": speaker, "sex": sexes.get(speaker, ""), _layout.TEXT: texts.get(path.stem, "")}
+                rows.append(row)
         if not rows:
             raise FileNotFoundError(
                 f"librispeech: no {{reader}}-{{chapter}}-{{utterance}}.flac below {root}; set data.root to the corpus' "
@@ -90,6 +92,15 @@ def _subset(root: Path, name: str) -> Path:
     if root.resolve().name == name:
         return root
     return _layout.find(root, name, FOLDERS, "librispeech") / name
+
+
+def _texts(folders: list[Path]) -> dict[str, str]:
+    """Return utterance -> text by the lines ``{reader}-{chapter}-{utterance} TEXT``."""
+    found = {}
+    for file in (file for folder in folders for file in folder.rglob("*.trans.txt")):
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        found |= dict(line.partition(" ")[::2] for line in lines)
+    return found
 
 
 def _sexes(root: Path) -> dict[str, str]:

@@ -2,10 +2,12 @@
 
 - ``prepare()`` checks the parameters, finds or fetches the weights and builds the network.
 - ``encoder(x, signal=None)`` then returns one vector per clip, (b, dim) float32, whatever else is in the batch.
-- ``input`` says what x is: "logmel" (b, mels, frames) in nats, or "waveform" (b, samples) in -1..1 at ``sample_rate``.
+- ``input`` says what x is: "logmel" (b, mels, frames) in nats, "waveform" (b, samples) in -1..1 at ``sample_rate``, or
+  "text", a list of b strings, "" for a clip without. An encoder of texts has neither ``sample_rate`` nor ``signal``;
+  ``fit(texts)`` comes before the first call, with the texts (n,) of all clips.
 - ``signal`` (b,) is how many frames or samples of each clip hold signal, None: all. What follows is padding: with the
   parameter ``padding`` at its default, "ignore", a vector does not depend on it.
 - ``normalise_with(mean, std)``, where ``input`` is "logmel", takes the two statistics of the data set's log-mels.
-- ``dim`` is the length of a vector; None where the log-mels decide.
+- ``dim`` is the length of a vector; None where the log-mels or the texts decide.
 - ``uses_torch = False`` is declared by an encoder that does not run on a device.
 """

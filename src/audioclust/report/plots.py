@@ -207,7 +207,7 @@ def confusion_rows(labels: np.ndarray, clusters: np.ndarray) -> pd.DataFrame:
     labels, clusters = np.asarray(labels), np.asarray(clusters)
     known = labels != ""
     if not known.any():
-        return pd.DataFrame({"actual": "no label", "predicted": [_cluster(cluster) for cluster in clusters]})
+        return pd.DataFrame({"actual": "no label", "predicted": [cluster_name(cluster) for cluster in clusters]})
     table, matched = confusion_table(labels[known], clusters[known])
     names = {c: matched.get(c, c if c == "noise" else f"cluster {c}") for c in table.columns}
     texts = pd.Series(clusters[known]).astype(str).replace("-1", "noise")
@@ -215,7 +215,8 @@ def confusion_rows(labels: np.ndarray, clusters: np.ndarray) -> pd.DataFrame:
     return rows.map(lambda text: text.translate(IN_SCRIPT))
 
 
-def _cluster(cluster: int) -> str:
+def cluster_name(cluster: int) -> str:
+    """Return what a cluster is called: "cluster 7", or "noise" of -1."""
     return "noise" if cluster == -1 else f"cluster {cluster}"
 
 
@@ -312,7 +313,7 @@ def _members(labels: np.ndarray, clusters: np.ndarray) -> tuple[dict[str, np.nda
     if classes:
         return {name: np.flatnonzero(labels == name) for name in classes}, "classes"
     found = by_size(clusters)
-    texts = {c: f"{_cluster(c)} ({count} clip{'s' * (count > 1)})" for c, count in found.items()}
+    texts = {c: f"{cluster_name(c)} ({count} clip{'s' * (count > 1)})" for c, count in found.items()}
     return {texts[c]: np.flatnonzero(clusters == c) for c in found}, "clusters"
 
 

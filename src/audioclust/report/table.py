@@ -76,8 +76,8 @@ def _row(key: tuple[Hashable, ...], cell: pd.DataFrame) -> dict[str, Any]:
     row: dict[str, Any] = dict(zip(KEY, key, strict=True)) | {"seeds": len(ran)}
     for name in SCORES:
         values = _numbers(ran, name)
-        row[f"{name}_mean"], row[f"{name}_std"] = _rounded(values.mean()), _rounded(values.std(ddof=0))
-    row |= {name: _rounded(_numbers(ran, name).mean()) for name in SIZES}
+        row[f"{name}_mean"], row[f"{name}_std"] = rounded(values.mean()), rounded(values.std(ddof=0))
+    row |= {name: rounded(_numbers(ran, name).mean()) for name in SIZES}
     return row | {"chosen": _agreed(ran["chosen"]), "reason": max(cell["reason"], key=bool)}
 
 
@@ -85,7 +85,8 @@ def _numbers(cell: pd.DataFrame, name: str) -> pd.Series:
     return pd.to_numeric(cell[name]) if name in cell else pd.Series(dtype=float)
 
 
-def _rounded(value: float, digits: int = 4) -> float:
+def rounded(value: float, digits: int = 4) -> float:
+    """Return a number as the tables have it."""
     return round(float(value), digits) + 0.0  # -0.0 + 0.0 is 0.0: no minus sign that comes and goes
 
 
@@ -241,10 +242,11 @@ def markdown(table: pd.DataFrame, runs: pd.DataFrame | None = None) -> str:
         lines.append(cells)
     first = _first(table)
     bold = [] if first is None else [(first, column) for column in (0, 1, 2, 3 + scores.index(headline(table)))]
-    return _grid(head, lines, range(3, 3 + len(scores) + len(SIZES)), bold)
+    return grid(head, lines, range(3, 3 + len(scores) + len(SIZES)), bold)
 
 
-def _grid(head: list[str], lines: list[list[str]], right: range, bold: Collection[tuple[int, int]] = ()) -> str:
+def grid(head: list[str], lines: list[list[str]], right: range, bold: Collection[tuple[int, int]] = ()) -> str:
+    """Return a table as Markdown; columns of the range ``right`` and cells (row, column) that are bold."""
     rule = ["--:" if i in right or name in ("s", "MB") else "---" for i, name in enumerate(head)]
     rows = [[_escaped(cell) for cell in line] for line in lines]
     for row, column in bold:
@@ -307,4 +309,4 @@ def reference_comparison(table: pd.DataFrame, reference: pd.DataFrame) -> str:
             line.append(_figure(mine[f"{name}_mean"] - theirs[name], "+.2f"))
         lines.append(line)
     head = [*KEY, "NMI report", "NMI ours", "difference", "ACC report", "ACC ours", "difference"]
-    return _grid(head, lines, right=range(3, 9))
+    return grid(head, lines, right=range(3, 9))

@@ -17,7 +17,7 @@ UNTRAINED = "scratch"  # the encoder of a method that starts from none, in the t
 
 
 def deep(
-    name: str, section: dict[str, Any], views: dict[str, Any], clips: Clips | None, encoder: str | None, folder: Path,
+    name: str, section: dict[str, Any], views: dict[str, Any], clips: Clips | None, folders: dict[str, Path],
     seeds: list[int], out: Path, scratch: Path, train: Train, code: str = "",
 ) -> tuple[list[dict[str, Any]], np.ndarray, pd.DataFrame, list[dict[str, Any]]]:  # fmt: skip
     """Train one model of a method per seed.
@@ -26,9 +26,9 @@ def deep(
         name: a file or folder in ``audioclust/methods``.
         section: its parameters, ``k`` resolved.
         views: those of ``Augment``.
-        clips: on the device of ``train``; None for a method on embeddings.
-        encoder: what the method starts from; None: from nothing.
-        folder: what ``embed`` or ``pretext`` wrote for the encoder.
+        clips: on the device of ``train``; None for a method on embeddings alone.
+        folders: what ``embed`` or ``pretext`` wrote for the encoder that the method starts from, by its name; none: it
+            starts from nothing. A method on two views has the clips and one of them, or two.
         seeds: one model each.
         out: folder for ``seed-<seed>/``, what the model saves.
         scratch: for checkpoints.
@@ -42,15 +42,15 @@ def deep(
     Raises:
         ValueError: a method on log-mels is to start from an encoder that was not trained here.
     """
-    known = registry.names("pretext")
+    known, encoder = registry.names("pretext"), "+".join(folders) or None
     if registry.get("methods", name).input == "logmel" and encoder is not None and encoder not in known:
         raise ValueError(
             f"methods.{name} = {encoder!r}: {name} trains the network of an encoder further: choose one of "
             f"{', '.join(known)}, and name it in pretexts; or null, to start from none"
         )
-    embedding = "" if encoder is None else np.load(folder / EMBEDDING, mmap_mode="r")
-    inputs = key(train, name, section, views, clips.digest if clips else None, encoder, embedding, code)
-    more = name, section, views, clips, encoder, folder, seeds, out
+    embeddings = [np.load(folder / EMBEDDING, mmap_mode="r") for folder in folders.values()]
+    inputs = key(train, name, section, views, clips.digest if clips else None, encoder, *embeddings, code)
+    more = name, section, views, clips, folders, seeds, out
     results = train.seeds(_model, name, seeds, scratch, inputs, *more)
     found, curves, spent = zip(*results, strict=True)
     cell = {"encoder": encoder or UNTRAINED, "reducer": "none", "chosen": {}, "reason": ""}
@@ -60,20 +60,24 @@ def deep(
 
 
 def _model(
-    train: Train, seed: int, run: Run, name: str, section: dict, views: dict, clips: Clips | None, encoder: str | None,
-    folder: Path, seeds: list[int], out: Path,
+    train: Train, seed: int, run: Run, name: str, section: dict, views: dict, clips: Clips | None,
+    folders: dict[str, Path], seeds: list[int], out: Path,
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]:  # fmt: skip
     """Train and save the model of one seed; return its labels (n,) int32 by row, its curve and cost."""
     kind = registry.get("methods", name)
     more = {"augment": Augment(**views)} if kind.input == "logmel" else {}
     model = kind(**section, **more, device=train.where, random_state=seed)
-    with costs.measured(encoder=encoder or UNTRAINED, reducer="none", clusterer=name, seed=seed) as cost:
-        start = {} if encoder is None else {"embedding": _rows(folder, seeds.index(seed))}
+    with costs.measured(encoder="+".join(folders) or UNTRAINED, reducer="none", clusterer=name, seed=seed) as cost:
+        embeddings = [_rows(folder, seeds.index(seed)) for folder in folders.values()]
         if kind.input == "embedding":
-            model.fit(start["embedding"], run=run)
+            model.fit(*embeddings, run=run)
+        elif kind.input == "views":
+            model.fit(([] if clips is None else [clips]) + embeddings, run=run)
         else:
-            if encoder is not None:
-                start["encoder"] = registry.get("pretext", encoder).load(folder / f"seed-{seed}", train.where)
+            start = {}
+            for encoder, folder in folders.items():
+                trained = registry.get("pretext", encoder).load(folder / f"seed-{seed}", train.where)
+                start = {"encoder": trained, "embedding": embeddings[0]}
             model.fit(clips, **start, run=run)
         cost["seconds"] = run.earlier
     model.save(out / f"seed-{seed}")

@@ -4,6 +4,7 @@ On the CPU, shards of a fixed number of clips go to worker processes of one thre
 on the number of cores; on a GPU one process feeds the device.
 """
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -45,7 +46,7 @@ class Embed:
             encoder: name of a file in ``audioclust/encoders``.
             section: its parameters.
             source: "logmel" -> (n, mels, t) float16, with stage ``logmel``'s ``frames.npy`` beside it, and
-                "waveform" -> (n, samples) int16, both .npy.
+                "waveform" -> (n, samples) int16, both .npy; "text" -> a .json list of n strings.
             rate: sample rate of the waveforms in Hz.
             stats: mean and standard deviation of the log-mels.
             durations: (n,) seconds of signal in each clip; what follows is padding.
@@ -58,6 +59,8 @@ class Embed:
         job = (encoder, tuple(sorted((k, _hashable(v)) for k, v in section.items())), where, self.seed, tuple(stats))
         first = _built(*job)  # weights are looked for here, before any work
         path = source[first.input]
+        if first.input == "text":
+            return _embed_texts(first, path, out)
         signal = _signal(first, path, durations)
         n = len(signal)
         starts = range(0, n, SHARD)
@@ -81,6 +84,15 @@ def _built(name: str, section: tuple, device: str, seed: int, stats: tuple[float
     if encoder.input == "logmel":
         encoder.normalise_with(*stats)
     return encoder
+
+
+def _embed_texts(encoder: Any, path: Path, out: Path) -> None:
+    """Write ``out`` of all texts at once: the encoder is fitted to them."""
+    texts = json.loads(path.read_text(encoding="utf-8"))
+    with one_thread():
+        found = encoder.fit(texts)(texts)
+    _check(found, 0)
+    files.write_array(out, found)
 
 
 def _signal(encoder: Any, path: Path, durations: np.ndarray) -> np.ndarray:

@@ -61,15 +61,30 @@ class Evaluate:
                 continue
             if cell["clusterer"].endswith(MAJORITY):
                 labels = _majority(labels, truths["label"])
-            x = np.load(embeddings[cell["encoder"]], mmap_mode="r") if cell["encoder"] in embeddings else None
-            position = seeds.index(cell["seed"]) if x is not None and x.ndim == 3 else None
+            x, position = space(cell, embeddings, seeds)
             key = (cell["encoder"], position, labels.tobytes())
             if key not in known:
-                known[key] = _scores(truths, against, labels, x if position is None else x[position], self.sample)
+                known[key] = _scores(truths, against, labels, x, self.sample)
             if x is not None and key[:2] not in probed:
-                probed[key[:2]] = _probe(x if position is None else x[position], truths["label"], folds, self.sample)
+                probed[key[:2]] = _probe(x, truths["label"], folds, self.sample)
             rows.append(cell | known[key] | probed.get(key[:2], {}) | agreed.get(i, {}))
         return pd.DataFrame(rows)
+
+
+def space(
+    cell: Mapping[str, Any], embeddings: Mapping[str, Path], seeds: Sequence[int]
+) -> tuple[np.ndarray | None, int | None]:
+    """Return the embedding (n, d) of a cell's encoder, a memory map, and the place of its seed if it has one per seed.
+
+    None of a method that starts from no encoder. ``embeddings`` and ``seeds`` as in ``Evaluate.rows``.
+    """
+    if cell["encoder"] not in embeddings:
+        return None, None
+    x = np.load(embeddings[cell["encoder"]], mmap_mode="r")
+    if x.ndim == 2:
+        return x, None
+    position = seeds.index(cell["seed"])
+    return x[position], position
 
 
 def _probe(x: np.ndarray, label: np.ndarray, group: np.ndarray | None, sample: int) -> dict[str, float | None]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from audioclust.datasets._layout import TEXT
+
 # Columns of the clip table that are no labelling: seconds, Hz of the recording, dBFS of the clip (RMS)
 CLIP = ("clip_id", "path", "start", "duration", "rate", "level", "group")
 
@@ -24,7 +26,7 @@ class Label:
         Raises:
             ValueError: there is no such labelling, or all its labels are the same; the message names those there are.
         """
-        labellings = [column for column in clips.columns if column not in CLIP]
+        labellings = [column for column in clips.columns if column not in (*CLIP, TEXT)]
         if self.label == "auto" and not labellings:
             return pd.Series([""] * len(clips), dtype=str)
         name = labellings[0] if self.label == "auto" else self.label

@@ -53,12 +53,14 @@ class Prepare:
     def run(self, recordings: pd.DataFrame, root: Path, out: Path, *, scratch: Path) -> str:
         """Write ``audio.npy`` (n, samples) int16, ``clips.csv``, ``rejected.csv``, ``format.json``, ``info.json``.
 
-        ``clips.csv`` has one row per clip and, after ``CLIP``, a column for each labelling; ``durations.npy`` (n,)
-        float64 repeats the seconds of signal, for what must not run again when labels change. ``info.json`` counts.
+        ``clips.csv`` has one row per clip and, after ``CLIP``, a column for each labelling and, where recordings have
+        texts, ``text``, that of the clip's recording; ``durations.npy`` (n,) float64 repeats the seconds of signal, for
+        what must not run again when labels change. ``info.json`` counts.
 
         Args:
-            recordings: ``path`` (relative to ``root``), ``group``, and a column for each labelling; what else lies in
-                the folder is counted in ``attrs``: ``other_files`` that are no recordings.
+            recordings: ``path`` (relative to ``root``), ``group``, a column for each labelling, and ``text``
+                where there are texts; what else lies in the folder is counted in ``attrs``: ``other_files`` that are no
+                recordings.
             root: the folder of the recordings.
             out: the folder to write to.
             scratch: the folder where finished tasks wait for the others, in a folder per key; it is removed at the end
@@ -147,7 +149,7 @@ class Prepare:
 
 
 def _ordered(recordings: pd.DataFrame, root: Path) -> pd.DataFrame:
-    """Return path, group and labellings, by path: relative to ``root`` however it was given, so outputs travel."""
+    """Return path, group, labellings, text, by path: relative to ``root`` however it was given, so outputs travel."""
     if not len(recordings):
         raise ValueError("there are no recordings: check data.root and data.dataset")
     labellings = [column for column in recordings.columns if column not in ("path", "group")]
