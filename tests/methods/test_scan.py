@@ -22,6 +22,7 @@ from audioclust.training.loop import Run
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
 from audioclust.views.embedded import Trained
+from audioclust.views.maker import Maker
 
 AUGMENT = Augment(width=16, length="fit", weak=("crop", "gain"), strong=("crop", "tilt", "time_mask"))
 
@@ -238,7 +239,7 @@ def test_if_no_clip_is_sure_the_clusters_are_those_before(norm, start):
 
 def test_each_pair_has_a_view_of_its_own(start):
     """As in the official code, also where clips of a batch share a neighbour."""
-    views = Trained(copy.deepcopy(start.backbone_), Clips.of(sounds()[0]), AUGMENT)
+    views = Trained(copy.deepcopy(start.backbone_), Maker(AUGMENT, Clips.of(sounds()[0])))
     one, two, other = views.strong(torch.tensor([3, 3, 4])).detach()
     assert (one - two).abs().max() > 1e-3 and (one - other).abs().max() > 1e-3
 

@@ -21,6 +21,7 @@ from audioclust.threads import one_thread
 from audioclust.training.loop import Run
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
+from audioclust.views.maker import Maker
 
 AUGMENT = Augment(width=16, weak=("crop", "gain"), strong=("crop", "tilt", "time_mask"))
 
@@ -171,7 +172,7 @@ def test_the_moving_average_has_the_statistics_of_the_network():
     before = average[1].running_mean.clone()
     labelled = {"rows": torch.arange(6), "labels": torch.arange(6) % 3}
     settings = {"count": 1, "batch": 4, "mu": 2, "lr": 0.03, "cutoff": 0.5, "momentum": 0.999}
-    for _ in fixmatch.fixmatch(network, average, labelled, clips, AUGMENT, **settings):
+    for _ in fixmatch.fixmatch(network, average, labelled, Maker(AUGMENT, clips), **settings):
         pass
     for mine, its in zip(average[1].buffers(), network[1].buffers(), strict=True):
         assert torch.equal(mine, its)

@@ -39,6 +39,7 @@ from audioclust.training.schedules import size_by_steps
 from audioclust.views.augment import Augment, Op
 from audioclust.views.clips import Clips
 from audioclust.views.embedded import embed_views
+from audioclust.views.maker import Maker
 
 BATCH, EPOCHS = 256, 1000  # published
 
@@ -116,13 +117,14 @@ class CC(Either):
         optimiser = torch.optim.Adam(weights, self.lr, weight_decay=self.weight_decay, fused=True)
         ops = self.augment_.strong if self.ops is None else self.ops
         each = [ops] * self.transformed + [()] * (2 - self.transformed)
+        make = Maker(self.augment_, clips, self.random_state)
         self.network_.train()
         state = {"network": self.network_, "instance": instance, "optimiser": optimiser}
         for epoch in epochs(self.epochs_, state, run):
             for rows in batches(clips.n, self.batch_):
-                x, frames = clips[rows]
+                made = torch.cat(make(rows, *each))
                 with autocast(self.device):
-                    h = backbone(torch.cat([self.augment_(x, frames, ops) for ops in each]))
+                    h = backbone(made)
                     z, logits = instance(h), cluster(h).float()
                 losses = {}
                 if self.heads != "cluster":

@@ -36,6 +36,7 @@ from audioclust.training.loop import Run, batches, epochs
 from audioclust.training.schedules import multistep, size_by_steps
 from audioclust.views.augment import Augment, Op
 from audioclust.views.clips import Clips
+from audioclust.views.maker import Maker
 
 BATCH, EPOCHS = 128, 2000  # published
 FALLS = (0.3, 0.475, 0.65, 0.825)  # shares of the training after which the learning rate falls to a tenth
@@ -134,11 +135,12 @@ class IDFD(Either, ByKMeans):
         rates = multistep(self.lr, FALLS, self.epochs_ * steps)
         ops = self.augment_.strong if self.ops is None else self.ops
         alpha = ALPHA[self.variant] if self.alpha is None else self.alpha
+        make = Maker(self.augment_, clips, self.random_state)
         self.network_.train()
         state = {"network": self.network_, "optimiser": optimiser, "memory": {"memory": memory}}
         for epoch in epochs(self.epochs_, state, run):
             for step, rows in enumerate(batches(clips.n, self.batch_)):
-                view = self.augment_(*clips[rows], ops)
+                (view,) = make(rows, ops)
                 rows = rows.to(memory.device)
                 with autocast(self.device):
                     v = self.network_(view)

@@ -41,6 +41,7 @@ from audioclust.training.schedules import cosine, size_by_steps
 from audioclust.views.augment import Augment, Op
 from audioclust.views.clips import Clips
 from audioclust.views.embedded import embed
+from audioclust.views.maker import Maker
 
 BATCH, EPOCHS, MOMENTUM = 256, 200, 0.999  # published
 MULTIPLES = (1, 2, 4)  # of k: numbers of clusters, as 25,000, 50,000 and 100,000 in the paper
@@ -157,14 +158,14 @@ class PCL(Either, ByKMeans):
         steps = clips.n // batch
         rates = cosine(self.lr, 0.0, self.epochs_ * steps)
         ops = self.augment_.strong if self.ops is None else self.ops
+        make = Maker(self.augment_, clips, self.random_state)
         state = {"query": query, "key": key, "optimiser": optimiser, "keys": keys}
         for epoch in epochs(self.epochs_, state, run):
             prototypes = self._prototypes(clips, key) if epoch.progress >= self.warmup else []
             query.train()
             key.train()
             for step, rows in enumerate(batches(clips.n, batch)):
-                x, frames = clips[rows]
-                one, two = self.augment_(x, frames, ops), self.augment_(x, frames, ops)
+                one, two = make(rows, ops, ops)
                 ema.update(key, query, self.momentum_)
                 with autocast(self.device):
                     k = F.normalize(shuffled_parts(key, two).float(), dim=1)

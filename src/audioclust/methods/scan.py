@@ -47,6 +47,7 @@ from audioclust.training.monitors import progress
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
 from audioclust.views.embedded import Frozen, Trained, Views, embed, embed_views
+from audioclust.views.maker import Maker
 
 FLOOR = 1e-8  # of a cluster's mean probability, so that its logarithm is finite
 JUDGED = 5  # nearest neighbours in ``criterion``, besides the clip itself
@@ -275,7 +276,7 @@ class SCAN(Method):
         state = {"heads": heads, "best": {"criterion": math.inf}, "before": {}}
         parameters = list(heads.parameters())
         if self.update == "all":
-            views = Trained(backbone.requires_grad_(True), clips, self.augment_, self.norm)
+            views = Trained(backbone.requires_grad_(True), Maker(self.augment_, clips, self.random_state), self.norm)
             state["backbone"] = backbone
             parameters += backbone.parameters()
         else:
@@ -331,10 +332,11 @@ class SCAN(Method):
         grown = {"most": 0, "epoch": 0}  # sure clips of an epoch, and when
         state = {"network": network, "optimiser": optimiser, "before": {}, "best": best, "taught": {"unsure": unsure},
                  "grown": grown}  # fmt: skip
+        make = Maker(self.augment_, clips, self.random_state)
         for epoch in epochs(self.selflabel_epochs, state, run, "selflabel"):
             if self.selflabel_patience and epoch.number - grown["epoch"] > self.selflabel_patience:
                 break
-            taught = self._teach(epoch, clips, network, optimiser, unsure)
+            taught = self._teach(epoch, make, network, optimiser, unsure)
             if taught.sum() > grown["most"]:
                 grown.update(most=int(taught.sum()), epoch=epoch.number)
             if not taught.any():
@@ -359,13 +361,13 @@ class SCAN(Method):
         return network
 
     def _teach(
-        self, epoch: Epoch, clips: Clips, network: nn.Module, optimiser: torch.optim.Optimizer, unsure: Tensor
+        self, epoch: Epoch, make: Maker, network: nn.Module, optimiser: torch.optim.Optimizer, unsure: Tensor
     ) -> Tensor:
         """Train for an epoch and return the sure labels per cluster (k,); ``unsure`` (k,) as of ``selflabel_loss``."""
         network.train(self.norm == "train")
         taught = torch.zeros_like(unsure, dtype=torch.int64)
-        for rows in batches(clips.n, self.selflabel_batch):
-            views = self._two_views(network, *clips[rows])
+        for rows in batches(make.clips.n, self.selflabel_batch):
+            views = self._two_views(network, make, rows)
             loss, sure = selflabel_loss(*views, self.threshold, self.balance, unsure)
             if loss > 0:  # without a label Adam would follow the weight decay alone
                 _step(loss, optimiser)
@@ -394,13 +396,14 @@ class SCAN(Method):
         """Return the logits (n, k) of the original views."""
         return embed(network, clips, self.augment_.original_view)
 
-    def _two_views(self, network: nn.Module, x: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def _two_views(self, network: nn.Module, make: Maker, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits (b, k) of original views, without gradient, and of strong views of the same clips."""
         # Two contexts: weights cast to bfloat16 without a gradient would be reused where one is needed.
         with torch.no_grad(), autocast(self.device):
-            weak = network(self.augment_.original_view(x, frames))
+            weak = network(self.augment_.original_view(*make.clips[rows]))
+        (view,) = make(rows, self.augment_.strong)
         with autocast(self.device):
-            strong = network(self.augment_.strong_view(x, frames))
+            strong = network(view)
         return weak.float(), strong.float()
 
 

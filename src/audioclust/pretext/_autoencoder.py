@@ -124,14 +124,15 @@ class Autoencoder(Encoder):
         optimiser = torch.optim.Adam(weights, self.lr, weight_decay=self.weight_decay, fused=True)
         steps = clips.n // self.batch_
         rates = warmup_cosine(self.lr, 0.0, self.epochs_ * steps, self.epochs_ * steps // 10)
+        make = self._maker(clips)
         for module in modules.values():
             module.train()
         for epoch in epochs(self.epochs_, modules | {"optimiser": optimiser}, run):
             for step, rows in enumerate(batches(clips.n, self.batch_)):
                 with autocast(self.device):
-                    loss = self._loss(self.augment_(*clips[rows], self.ops))
+                    loss = self._loss(*make(rows, self.ops))
                 optimise(loss, optimiser, rates[epoch.number * steps + step])
                 epoch.add(loss=loss)
             with torch.no_grad(), autocast(self.device):
-                one, two = (self.backbone_(view) for view in self._views(clips, rows, self.ops))
+                one, two = (self.backbone_(view) for view in make(rows, self.ops, self.ops))
             epoch.add(**monitors(one, two, one))

@@ -1,6 +1,5 @@
 """What every encoder trained here has in common: it embeds clips and is saved and loaded."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from audioclust.training import saving
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
 from audioclust.views.embedded import embed_views
+from audioclust.views.maker import Maker
 
 WEIGHTS = "encoder.safetensors"
 
@@ -87,10 +87,9 @@ class Encoder(BaseEstimator):
         # On the CPU and on tensor cores convolutions are faster with the channels last.
         self.backbone_ = network.to(self.device, memory_format=torch.channels_last)
 
-    def _views(self, clips: Clips, rows: torch.Tensor, ops: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return two views (b, 1, f, width) of each of the clips ``rows`` (b,)."""
-        x, frames = clips[rows]
-        return self.augment_(x, frames, ops), self.augment_(x, frames, ops)
+    def _maker(self, clips: Clips) -> Maker:
+        """Return what makes the views of a training."""
+        return Maker(self.augment_, clips, self.random_state)
 
 
 def alike(model: Any, X: Any, frames: np.ndarray | None = None, front_end: dict[str, Any] | None = None) -> Clips:

@@ -37,6 +37,7 @@ from audioclust.training.monitors import monitors
 from audioclust.training.schedules import size_by_steps
 from audioclust.views.augment import Augment, Op
 from audioclust.views.clips import Clips
+from audioclust.views.maker import Maker
 
 BATCH, EPOCHS, MOMENTUM = 256, 100, 0.99  # published
 CUT = ("crop", "stretch")  # the ops that choose a segment; all others change it
@@ -80,12 +81,18 @@ class BYOL(Encoder):
             run: keeps curves and checkpoints.
 
         Raises:
-            ValueError: a wrong parameter, fewer than two clips, or whatever ``Clips`` refuse.
+            ValueError: a wrong parameter, views of one segment from copies, fewer than two clips, or whatever ``Clips``
+                refuse.
             RuntimeError: the loss is not finite.
         """
         validate(self)
         with seeded(self.random_state, self.device):
             clips = self._start(X, frames)
+            if self.segments == "one" and self.augment_.copies:
+                raise ValueError(
+                    f"byol.segments = 'one' cuts both views of a clip together, and augment.copies = "
+                    f"{self.augment_.copies} draws each by itself: set augment.copies = 0 or byol.segments = 'two'"
+                )
             self._size(clips.n)
             with memory_hint(f"byol.batch = {self.batch_}"):
                 self._train(clips, run)
@@ -103,11 +110,12 @@ class BYOL(Encoder):
         target = deepcopy(online).requires_grad_(False)
         optimiser = torch.optim.Adam([*online.parameters(), *predictor.parameters()], self.lr, fused=True)
         state = {"online": online, "predictor": predictor, "target": target, "optimiser": optimiser}
+        make = self._maker(clips)
         for part in (online, predictor, target):
             part.train()
         for epoch in epochs(self.epochs_, state, run):
             for rows in batches(clips.n, self.batch_):
-                views = standardised(torch.cat(self._views(clips, rows, self.ops)))
+                views = standardised(torch.cat(self._views(make, rows)))
                 with autocast(self.device):
                     h1, h2 = (self.backbone_(view) for view in views.chunk(2))
                     z1, z2 = projector(h1), projector(h2)
@@ -117,10 +125,11 @@ class BYOL(Encoder):
                 epoch.add(loss=loss)
             epoch.add(**monitors(z1, z2, h1))
 
-    def _views(self, clips: Clips, rows: torch.Tensor, ops: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _views(self, make: Maker, rows: torch.Tensor) -> Sequence[torch.Tensor]:
+        """Return two views (b, 1, f, width) of each of the clips ``rows`` (b,)."""
         if self.segments == "two":
-            return super()._views(clips, rows, ops)
-        return views_of_one_segment(self.augment_, *clips[rows], ops)
+            return make(rows, self.ops, self.ops)
+        return views_of_one_segment(self.augment_, *make.clips[rows], self.ops)
 
 
 def views_of_one_segment(

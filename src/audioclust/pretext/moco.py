@@ -103,11 +103,12 @@ class MoCo(Encoder):
         steps = clips.n // batch
         rates = cosine(self.lr, 0.0, self.epochs_ * steps)
         ops = self.augment_.strong if self.ops is None else self.ops
+        make = self._maker(clips)
         query.train()
         key.train()
         for epoch in epochs(self.epochs_, {"query": query, "key": key, "optimiser": optimiser, "keys": keys}, run):
             for step, rows in enumerate(batches(clips.n, batch)):
-                one, two = self._views(clips, rows, ops)
+                one, two = make(rows, ops, ops)
                 ema.update(key, query, self.momentum_)
                 with autocast(self.device):
                     k = F.normalize(shuffled_parts(key, two).float(), dim=1)

@@ -93,10 +93,11 @@ class SimCLR(Encoder):
         steps = clips.n // self.batch_
         rates = warmup_cosine(self.lr, 0.0, self.epochs_ * steps, self.epochs_ * steps // 10)
         ops = self.augment_.strong if self.ops is None else self.ops
+        make = self._maker(clips)
         network.train()
         for epoch in epochs(self.epochs_, {"network": network, "head": head, "optimiser": optimiser}, run):
             for step, rows in enumerate(batches(clips.n, self.batch_)):
-                views = torch.cat(self._views(clips, rows, ops))
+                views = torch.cat(make(rows, ops, ops))
                 with autocast(self.device):
                     h = network(views)
                     z1, z2 = head(h).chunk(2)

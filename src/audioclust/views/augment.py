@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 
-from audioclust.parameters import Count, NonNegative, Probability, choices, validate, values
+from audioclust.parameters import Count, Natural, NonNegative, Probability, choices, validate, values
 from audioclust.views.resampling import resample, resize_crop
 
 Op = Literal[
@@ -72,6 +72,7 @@ class Augment:
     noise_level: tuple[NonNegative, NonNegative] = (1.5, 5.0)  # range of coloured noise, below a view's loudest point
     masks: Count = 2  # per axis
     mask_share: Part = 0.2  # largest share of an axis that one mask covers
+    copies: Natural = 0  # of each clip, made once before a training, from which its views are drawn; 0: always new ones
 
     def __post_init__(self):
         validate(self)

@@ -15,6 +15,7 @@ from audioclust.devices import autocast, seeded
 from audioclust.parameters import values
 from audioclust.views.augment import Augment, SameForAll
 from audioclust.views.clips import Clips
+from audioclust.views.maker import Maker
 
 BLOCK = 128  # clips per forward pass without gradient, fewer where a GPU runs out of memory
 
@@ -124,25 +125,25 @@ class Trained:
 
     Args:
         encoder: (b, 1, f, width) -> (b, d).
-        clips: n of them.
-        augment: makes the views.
+        make: makes the views of n clips.
         norm: mode of batch normalisation and dropout while the encoder is trained, "train" or "eval".
     """
 
-    def __init__(self, encoder: nn.Module, clips: Clips, augment: Augment, norm: str = "eval"):
-        self.encoder, self.clips, self.augment = encoder, clips, augment
+    def __init__(self, encoder: nn.Module, make: Maker, norm: str = "eval"):
+        self.encoder, self.make = encoder, make
         encoder.train(norm == "train")
 
     def at(self, epoch: int) -> None:
         """Nothing is kept from epoch to epoch."""
 
     def original(self, rows: Tensor) -> Tensor:
-        return embed(self.encoder, self.clips, self.augment.original_view, rows)
+        return embed(self.encoder, self.make.clips, self.make.augment.original_view, rows)
 
     def strong(self, rows: Tensor) -> Tensor:
         """(b,) -> (b, d), a view of its own for each row, also where a clip occurs in several."""
-        with autocast(self.clips.device):
-            return self.encoder(self.augment.strong_view(*self.clips[rows])).float()
+        (view,) = self.make(rows, self.make.augment.strong)
+        with autocast(self.make.clips.device):
+            return self.encoder(view).float()
 
 
 Views = Frozen | Trained

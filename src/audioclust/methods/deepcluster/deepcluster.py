@@ -46,6 +46,7 @@ from audioclust.training.schedules import batch_size, passes
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
 from audioclust.views.embedded import embed, embed_views
+from audioclust.views.maker import Maker
 
 CLIPS_PER_CLUSTER = 10  # on average, if `clusters` is not given: with fewer, pseudo-labels would tell clips apart
 CLIPS_PER_DIM = 20  # clips per whitened dimension: with fewer, whitening amplifies noise (docs/LOG.md)
@@ -201,10 +202,11 @@ class DeepCluster(Method):
             optimiser = torch.optim.SGD(self.network_.parameters(), self.lr, self.momentum, 0, self.weight_decay)
             assignment = {"labels": torch.zeros(clips.n, dtype=torch.int64)}
             state = {"network": self.network_, "optimiser": optimiser, "assignment": assignment}
+            make = Maker(self.augment_, clips, self.random_state)
             for epoch in epochs(self.epochs, state, run):
                 previous, assignment["labels"] = assignment["labels"], self._assign(clips, clusters)
                 epoch.add(nmi=_agreement(previous, assignment["labels"]))
-                self._train(clips, assignment["labels"], optimiser, epoch)
+                self._train(make, assignment["labels"], optimiser, epoch)
             self._finish(clips)
         return self
 
@@ -281,7 +283,7 @@ class DeepCluster(Method):
         features = self._features(clips, 0)  # the original views alone, as this is done in every epoch
         return kmeans(preprocess(features, *self._whitening(features, self._most)), clusters).labels.cpu()
 
-    def _train(self, clips: Clips, labels: Tensor, optimiser: torch.optim.Optimizer, epoch: Epoch) -> None:
+    def _train(self, make: Maker, labels: Tensor, optimiser: torch.optim.Optimizer, epoch: Epoch) -> None:
         """Train on a uniform sample of the pseudo-labels."""
         top = top_layer(self.hidden, int(labels.max()) + 1).to(self.device)
         optimisers = optimiser, torch.optim.SGD(top.parameters(), self.lr, weight_decay=self.weight_decay)
@@ -290,7 +292,7 @@ class DeepCluster(Method):
         for rows in batches(len(sample), self.batch_):
             rows = sample[rows]
             with autocast(self.device):
-                logits = top(F.relu(self.network_(self._view(*clips[rows]))))
+                logits = top(F.relu(self.network_(self._view(make, rows))))
             loss = F.cross_entropy(logits.float(), labels[rows].to(self.device))
             for each in optimisers:
                 each.zero_grad()
@@ -299,11 +301,11 @@ class DeepCluster(Method):
                 each.step()
             epoch.add(loss=loss)
 
-    def _view(self, x: Tensor, frames: Tensor) -> Tensor:
+    def _view(self, make: Maker, rows: Tensor) -> Tensor:
         """Return the views (b, 1, f, width) to train on."""
         if self.frontend == "decar":
-            return specaugment(self._original(x, frames)[:, 0])[:, None]
-        return (self.augment_.weak_view if self.views == "weak" else self.augment_.strong_view)(x, frames)
+            return specaugment(self._original(*make.clips[rows])[:, 0])[:, None]
+        return make(rows, self.augment_.weak if self.views == "weak" else self.augment_.strong)[0]
 
     def _finish(self, clips: Clips) -> None:
         """Cluster the final features into ``k`` and keep what ``predict`` needs."""

@@ -21,8 +21,7 @@ from torch import Tensor, nn
 from audioclust.devices import autocast
 from audioclust.networks import ema
 from audioclust.training.loop import Epoch, Run, batches, epochs
-from audioclust.views.augment import Augment
-from audioclust.views.clips import Clips
+from audioclust.views.maker import Maker
 
 MOMENTUM, DECAY = 0.9, 5e-4  # of SGD
 
@@ -58,8 +57,7 @@ def fixmatch(
     network: nn.Module,
     average: nn.Module,
     labelled: dict[str, Any],
-    clips: Clips,
-    augment: Augment,
+    make: Maker,
     *,
     count: int,
     batch: int,
@@ -77,8 +75,7 @@ def fixmatch(
         average: its copy, which becomes the moving average of its weights: the network to use afterwards.
         labelled: "rows" (r,) int64 of the clips with a label, and "labels" (r,) int64. What the caller adds to it is
             in the checkpoints too.
-        clips: all of them, labelled or not.
-        augment: makes the views.
+        make: makes the views of all clips, labelled or not.
         count: epochs.
         batch: labelled clips per step, drawn with replacement.
         mu: other clips per labelled one.
@@ -90,6 +87,7 @@ def fixmatch(
     """
     optimiser = sgd(network, lr)
     state = {"network": network, "average": average, "optimiser": optimiser, "labelled": labelled}
+    clips, kinds = make.clips, make.augment
     size = min(mu * batch, clips.n)
     steps = clips.n // size
     for epoch in epochs(count, state, run, phase):
@@ -98,10 +96,10 @@ def fixmatch(
             for group in optimiser.param_groups:
                 group["lr"] = lr * fixmatch_cosine(step, count * steps)
             drawn = torch.randint(len(labelled["rows"]), (batch,))
-            x, frames = clips[torch.cat([labelled["rows"][drawn], rows])]
-            views = torch.cat([augment.weak_view(x, frames), augment.strong_view(x[batch:], frames[batch:])])
+            views = make(torch.cat([labelled["rows"][drawn], rows]), kinds.weak) + make(rows, kinds.strong)
             with autocast(clips.device):
-                logits = network(views)  # one forward: the three parts share the statistics of batch normalisation
+                # One forward: the three parts share the statistics of batch normalisation.
+                logits = network(torch.cat(views))
             known, weak, strong = logits.float().split([batch, size, size])
             supervised = F.cross_entropy(known, labelled["labels"][drawn].to(known.device))
             unsupervised, sure = consistency(weak, strong, cutoff)

@@ -47,6 +47,7 @@ from audioclust.training.monitors import progress
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
 from audioclust.views.embedded import BLOCK, Frozen, embed_views
+from audioclust.views.maker import Maker
 
 KEPT = 0.5  # of a cluster's given labels: a network of stage 3 that repeats fewer has lost the cluster
 
@@ -303,9 +304,10 @@ class SPICE(Method):
             network = self._fresh()
         network.requires_grad_(True)
         average = copy.deepcopy(network).requires_grad_(False)
+        make = Maker(self.augment_, clips, self.random_state)
         for epoch in fixmatch(
-            network, average, labelled, clips, self.augment_, count=self.joint_epochs, batch=self.joint_batch,
-            mu=self.mu, lr=self.joint_lr, cutoff=self.cutoff, momentum=self.momentum, run=run,
+            network, average, labelled, make, count=self.joint_epochs, batch=self.joint_batch, mu=self.mu,
+            lr=self.joint_lr, cutoff=self.cutoff, momentum=self.momentum, run=run,
         ):  # fmt: skip
             _, probs = self._assign(average, clips, 0)  # the original views alone, as this is done in every epoch
             epoch.add(reliable=float(len(labelled["rows"])), kept=repeated(probs, labelled).amin())
