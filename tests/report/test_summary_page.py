@@ -70,3 +70,8 @@ def test_of_many_clusters_the_largest_are_shown(monkeypatch):
     text = page([0, 1, 1, 1, 2, 2, -1])
     assert "## Cluster 0" not in text and "| 0 |" not in text and "## Noise" in text
     assert "These are the 2 largest of 3 clusters" in text
+
+
+def test_a_range_within_one_rounding_is_one_frequency():
+    assert summary_page._ranges([(1180, 1220, 6.0)]) == "1.2 kHz (+6.0 dB)"
+    assert summary_page._ranges([(101, 104, -1.0)]) == "100 Hz (-1.0 dB)"

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from audioclust.report import table
+from audioclust.results import costs
 
 REFERENCE = pd.read_csv(Path(__file__).resolve().parents[2] / "docs/reference_table.csv")
 CELLS = list(itertools.product(["zebra", "passt", "byol_a"], ["tsne", "none"], ["spectral", "kmeans", "agglomerative"]))
@@ -256,6 +257,12 @@ def test_costs_stand_beside_their_cells():
     shown = dict(zip(column(text, "clusterer"), column(text, "s"), strict=True))
     assert shown == {CELLS[0][2]: "1.50", CELLS[1][2]: ""} and "90" in column(text, "MB")
     assert table.markdown(frame, pd.DataFrame()) == table.markdown(frame, None) == table.markdown(frame)
+
+
+def test_costs_are_those_of_all_stages_that_make_cells(tmp_path):
+    for stage in ("grid-a", "deep-b", "pair-c", "embed-d"):
+        costs.write(tmp_path, stage, [{"clusterer": stage, "seconds": 1.0}])
+    assert {*table.spent(tmp_path)["clusterer"]} == {"grid-a", "deep-b", "pair-c"}
 
 
 def test_the_reference_has_the_reports_rows():

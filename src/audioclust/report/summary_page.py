@@ -116,6 +116,8 @@ def _ranges(bands: list[tuple[float, float, float]]) -> str:
 def _hertz(low: float, high: float) -> str:
     ends = [(f"{hz / 1000:.1f}", "kHz") if hz >= 995 else (f"{round(hz, -1):.0f}", "Hz") for hz in (low, high)]
     (start, unit), (stop, last) = ends
+    if ends[0] == ends[1]:
+        return f"{start} {unit}"
     return f"{start}–{stop} {last}" if unit == last else f"{start} {unit}–{stop} {last}"
 
 

@@ -283,7 +283,7 @@ def _values(value: Any) -> str:
 
 def spent(folder: Path) -> pd.DataFrame:
     """Return the costs of this machine's last runs that the table shows: a row per run of a cell."""
-    return pd.DataFrame([*costs.read(folder, "grid"), *costs.read(folder, "deep")])
+    return pd.DataFrame([row for stage in ("grid", "deep", "pair") for row in costs.read(folder, stage)])
 
 
 def _spent(runs: pd.DataFrame | None) -> dict[tuple[Hashable, ...], tuple[str, str]]:
