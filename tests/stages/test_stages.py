@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -116,12 +117,13 @@ def test_clusters_that_follow_the_duration_are_warned_of(work, capsys):
     root = work(kmeans={"k": 2})
     for i in range(24):
         tone(root / f"in/{'ab'[i // 2 % 2]}/{i}.wav", 300, seconds=(0.1, 0.5)[i % 2], seed=i)
+    shutil.copy(ROOT / "docs/reference_deep.csv", root / "docs")
     table = run_all()
     assert table["duration_nmi_mean"].iloc[0] > 0.5 > table["nmi_mean"].iloc[0]
     said = capsys.readouterr().out
     assert "warning: the clusters of logmel_stats / none / kmeans follow the clips' duration" in said
     run("table")
-    assert capsys.readouterr().out.splitlines()[-1] == said.splitlines()[-1]
+    assert said.splitlines()[-1] in capsys.readouterr().out.splitlines()
 
 
 def test_one_k_for_all_that_have_none_of_their_own(work):
@@ -336,6 +338,6 @@ def test_what_clusters_are_like_does_not_depend_on_labels(work):
         rows = [{"path": f"{i}.wav", "label": label[i % 2], "group": label[i // 6]} for i in range(12)]
         pd.DataFrame(rows).to_csv(root / "in/labels.csv", index=False)
         run_all()
-        outputs.append([(root / f"data/clusters/summary.{kind}").read_bytes() for kind in ("csv", "md")])
+        outputs.append([(root / name).read_bytes() for name in ("data/clusters/summary.csv", "metrics/clusters.md")])
     assert set(pd.read_csv("data/truth/labels.csv")["label"]) == {"p", "q"}
     assert outputs[0] == outputs[1] and b"by its NMI" in outputs[0][1] and b"- duration" in outputs[0][1]
