@@ -175,8 +175,8 @@ def test_an_interrupted_stage_says_so_in_one_line(undisturbed):
             time.sleep(0.001)
         os.killpg(process.pid, signal.SIGINT)
         process.join(20)
-        assert process.exitcode == 130
         said = (folder / kills.SAID).read_text()
+        assert process.exitcode == 130, said
         assert "Traceback" not in said and said.endswith("interrupted; run again to resume\n")
         assert kills.ended(kills.start(folder, stage))
     assert kills.outputs(folder) == undisturbed[2]
