@@ -1,11 +1,10 @@
 """``python stages/ablation.py``: the experiments of a commit in one table; ``make table``: the sources' figures."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from script_fixture import git, printing
 from table_fixture import scored
 
 import ablation
@@ -24,18 +23,7 @@ def printed(tmp_path, monkeypatch, capsys):
     git("init", "-q")
     git("add", "-A")
     git("commit", "-qm", "start")
-
-    def call(script, *arguments: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["script.py", *arguments])
-        script.main()
-        return capsys.readouterr().out
-
-    return call
-
-
-def git(*arguments: str) -> str:
-    name = "-c", "user.name=t", "-c", "user.email=t@t"
-    return subprocess.run(("git", *name, *arguments), check=True, capture_output=True, text=True).stdout.strip()
+    return printing(monkeypatch, capsys)
 
 
 def experiment(name: str, method: str, nmi: float, **section) -> None:

@@ -1,11 +1,11 @@
 """``python stages/separation_tables.py``: one set of tables over files, experiments, commits and the workspace."""
 
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from script_fixture import git, printing
 
 import separation_tables
 from audioclust.report.separation import KEY, SCORES
@@ -29,18 +29,7 @@ def tables(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("metrics").mkdir()
     git("init", "-q")
-
-    def printed(*arguments: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["separation_tables.py", *arguments])
-        separation_tables.main()
-        return capsys.readouterr().out
-
-    return printed
-
-
-def git(*arguments: str) -> str:
-    name = "-c", "user.name=t", "-c", "user.email=t@t"
-    return subprocess.run(("git", *name, *arguments), check=True, capture_output=True, text=True).stdout.strip()
+    return partial(printing(monkeypatch, capsys), separation_tables)
 
 
 def committed(text: str) -> str:

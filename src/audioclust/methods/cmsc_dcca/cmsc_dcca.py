@@ -151,7 +151,8 @@ class CMSCDCCA(ClusterMixin, BaseEstimator):
         m = min(n, self.anchors or n)
         self._check(n, m)
         with seeded(self.random_state, self.device), memory_hint(f"cmsc_dcca.anchors = {m} of {n} clips"):
-            inputs = [self._fitted_input(place, view) for place, view in enumerate(views)]
+            self.shapes_, self.standardise_ = [], nn.ModuleList()
+            inputs = [self._fitted_input(view) for view in views]
             self.network_ = self._fresh()
             self.batch_ = min(self.batch or batch_size(n, BATCH), n)
             count = self.pretrain_epochs or passes(n, self.batch_, PRETRAIN)
@@ -192,10 +193,8 @@ class CMSCDCCA(ClusterMixin, BaseEstimator):
             raise ValueError(f"views of {len(views[0])} and {len(views[1])} clips: both must be of the same clips")
         return views
 
-    def _fitted_input(self, place: int, view: Clips | np.ndarray) -> Tensor:
-        """Set what describes a view, and return what its autoencoder sees, (n, f, t) or (n, d), standardised."""
-        if place == 0:
-            self.shapes_, self.standardise_ = [], nn.ModuleList()
+    def _fitted_input(self, view: Clips | np.ndarray) -> Tensor:
+        """Add what describes a view, and return what its autoencoder sees, (n, f, t) or (n, d), standardised."""
         if isinstance(view, Clips):
             self.augment_ = Augment()
             self.mean_, self.std_, self.front_end_, self.bands_ = view.mean, view.std, view.front_end, view.f
@@ -204,8 +203,9 @@ class CMSCDCCA(ClusterMixin, BaseEstimator):
         else:
             x = torch.tensor(view, dtype=torch.float32).to(self.device)
             self.shapes_.append([x.shape[1]])
-        self.standardise_.append(Standardise(self.shapes_[-1][0]).to(self.device).fit(_last(x)))
-        return self._standardised(place, x)
+        columns = x if x.ndim == 2 else x.mT.flatten(0, 1)  # dimensions, or bands
+        self.standardise_.append(Standardise(columns.shape[1]).to(self.device).fit(columns))
+        return self._standardised(-1, x)
 
     def _input(self, place: int, view: Any, frames: np.ndarray | None, front_end: dict[str, Any] | None) -> Tensor:
         """Return what the autoencoder of a view sees of new clips."""
@@ -354,11 +354,6 @@ class CMSCDCCA(ClusterMixin, BaseEstimator):
 
 def _is_logmel(x: Any) -> bool:
     return isinstance(x, Clips) or np.ndim(x) == 3
-
-
-def _last(x: Tensor) -> Tensor:
-    """Return bands or dimensions as columns, (., f) or (n, d)."""
-    return x if x.ndim == 2 else x.mT.flatten(0, 1)
 
 
 def _reconstruction(network: nn.Module) -> Any:
