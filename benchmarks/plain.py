@@ -176,7 +176,7 @@ def pseudo_labels(model: DeepCluster, clips: DataLoader, clusters: int, restarts
 
 def deepcluster(model: DeepCluster, clips: Clips, epochs: int, workers: int) -> None:
     """Pseudo-labels by scikit-learn, views made clip by clip, a sampler that draws cluster by cluster."""
-    model._untrained(clips)
+    model._begin(clips, None)
     model.network_ = network = model._fresh()
     clusters, rng = model._pseudo_labels(clips.n), np.random.default_rng(0)
     optimiser = torch.optim.SGD(network.parameters(), model.lr, model.momentum, weight_decay=model.weight_decay)

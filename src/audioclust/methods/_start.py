@@ -71,7 +71,7 @@ class Method(ClusterMixin, BaseEstimator):
 
 
 class ByKMeans(Method):
-    """A method whose network, a backbone and a head, gives vectors that k-means clusters at the end, by direction.
+    """A method whose network gives vectors that k-means clusters at the end, by direction.
 
     It has the parameters ``k`` and ``n_init``; ``_cluster`` sets ``centres_`` (k, d) and ``labels_``.
     """
@@ -82,17 +82,20 @@ class ByKMeans(Method):
         """Return vectors (n, d) of length 1; the mean over weak views where the encoder's number of them is not 0."""
         return F.normalize(embed_views(self.network_, clips, self.augment_, self.encoder_views_), dim=1)
 
-    def _cluster(self, clips: Clips) -> None:
-        """Cluster the vectors; clusters are numbered in the order of their first clip."""
-        labels, centres, _ = kmeans(self._vectors(clips), self.k, restarts=self.n_init, iterations=100)
+    def _cluster(self, vectors: Tensor) -> None:
+        """Cluster the vectors (n, d) of the clips; clusters are numbered in the order of their first clip."""
+        labels, centres, _ = kmeans(vectors, self.k, restarts=self.n_init, iterations=100)
         first = np.unique(by_appearance(labels.cpu().numpy()), return_index=True)[1]
         # A centre without points is left out.
         self.centres_ = centres[labels[torch.from_numpy(first).to(labels.device)]]
-        self.labels_ = self._clusters(clips)
+        self.labels_ = self._nearest(vectors)
 
     def _clusters(self, clips: Clips) -> np.ndarray:
         """Return the nearest of ``centres_`` (n,) int32."""
-        return torch.cdist(self._vectors(clips), self.centres_).argmin(1).cpu().numpy().astype(np.int32)
+        return self._nearest(self._vectors(clips))
+
+    def _nearest(self, vectors: Tensor) -> np.ndarray:
+        return torch.cdist(vectors, self.centres_).argmin(1).cpu().numpy().astype(np.int32)
 
 
 def enough_clips(X: Any, frames: np.ndarray | None, device: str, k: int) -> Clips:

@@ -32,8 +32,7 @@ from audioclust.networks.heads import mlp
 from audioclust.parameters import Count, NonNegative, Positive
 from audioclust.points.kmeans import kmeans
 from audioclust.pretext._contrastive import nt_xent
-from audioclust.pretext._encoder import optimise
-from audioclust.training.loop import Run, batches, epochs
+from audioclust.training.loop import Run, batches, epochs, optimise
 from audioclust.training.monitors import monitors
 from audioclust.training.schedules import size_by_steps
 from audioclust.views.augment import Augment, Op

@@ -32,10 +32,9 @@ from audioclust.networks.standardise import Standardise
 from audioclust.parameters import Count, Natural, Positive, Probability, validate
 from audioclust.points.checks import points
 from audioclust.points.kmeans import kmeans
-from audioclust.pretext._encoder import optimise
 from audioclust.training import saving
 from audioclust.training.autoencoding import fit_stacked
-from audioclust.training.loop import Run, batches, epochs
+from audioclust.training.loop import Run, batches, epochs, optimise
 from audioclust.training.schedules import batch_size, passes
 
 BATCH, LAYER_EPOCHS, WHOLE_EPOCHS, EPOCHS = 256, 300, 500, 100  # of the port to torch (vlukiyanov/pt-dec), for MNIST

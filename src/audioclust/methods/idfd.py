@@ -31,8 +31,7 @@ from audioclust.networks import backbones
 from audioclust.parameters import Count, NonNegative, Positive, Probability
 from audioclust.points.checks import by_appearance
 from audioclust.points.kmeans import kmeans
-from audioclust.pretext._encoder import optimise
-from audioclust.training.loop import Run, batches, epochs
+from audioclust.training.loop import Run, batches, epochs, optimise
 from audioclust.training.schedules import multistep, size_by_steps
 from audioclust.views.augment import Augment, Op
 from audioclust.views.clips import Clips
@@ -117,7 +116,7 @@ class IDFD(Either, ByKMeans):
     def _learn(self, clips: Clips, run: Run | None) -> None:
         memory = self._train(clips, run)
         self.network_.eval()
-        self._cluster(clips)
+        self._cluster(self._vectors(clips))
         labels = kmeans(memory, self.k, restarts=self.n_init, iterations=100).labels
         self.more_labels_ = {"memory": by_appearance(labels.cpu().numpy())}
 

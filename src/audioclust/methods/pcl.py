@@ -33,9 +33,8 @@ from audioclust.networks.heads import mlp
 from audioclust.parameters import Count, NonNegative, Positive, Probability, Unit
 from audioclust.points.kmeans import kmeans, sums
 from audioclust.pretext._contrastive import info_nce
-from audioclust.pretext._encoder import optimise
 from audioclust.pretext.moco import enqueue, shuffled_parts
-from audioclust.training.loop import Run, batches, epochs
+from audioclust.training.loop import Run, batches, epochs, optimise
 from audioclust.training.monitors import monitors
 from audioclust.training.schedules import cosine, size_by_steps
 from audioclust.views.augment import Augment, Op
@@ -142,7 +141,7 @@ class PCL(Either, ByKMeans):
     def _learn(self, clips: Clips, run: Run | None) -> None:
         self._train(clips, run)
         self.network_.eval()
-        self._cluster(clips)
+        self._cluster(self._vectors(clips))
 
     def _build(self) -> nn.Sequential:
         """Return a backbone and a head to vectors (b, projection), with random weights."""

@@ -42,7 +42,7 @@ from audioclust.networks.heads import Linears
 from audioclust.parameters import Count, Natural, NonNegative, Positive, Probability, validate
 from audioclust.points.cosine import cosine_neighbours
 from audioclust.pretext.simclr import SimCLR
-from audioclust.training.loop import Epoch, Run, batches, epochs
+from audioclust.training.loop import Epoch, Run, batches, epochs, optimise
 from audioclust.training.monitors import progress
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
@@ -291,7 +291,7 @@ class SCAN(Method):
                 # One after the other, so that each has its own batch statistics.
                 logits = heads(views.strong(anchors)), heads(views.strong(neighbours[anchors, drawn]))
                 loss, consistency, _ = scan_loss(*logits, self.entropy)
-                _step(loss.sum(), optimiser)
+                optimise(loss.sum(), optimiser)
                 epoch.add(loss=loss.mean(), consistency=consistency.mean())
             self._choose(epoch, views, neighbours, state)
         head = nn.Linear(embedding.shape[1], self._outputs).to(self.device)
@@ -370,7 +370,7 @@ class SCAN(Method):
             views = self._two_views(network, make, rows)
             loss, sure = selflabel_loss(*views, self.threshold, self.balance, unsure)
             if loss > 0:  # without a label Adam would follow the weight decay alone
-                _step(loss, optimiser)
+                optimise(loss, optimiser)
             taught += sure
             epoch.add(loss=loss, sure=sure.sum() / len(rows))
         return taught
@@ -405,12 +405,6 @@ class SCAN(Method):
         with autocast(self.device):
             strong = network(view)
         return weak.float(), strong.float()
-
-
-def _step(loss: Tensor, optimiser: torch.optim.Optimizer) -> None:
-    optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()
 
 
 def _clips_per_cluster(logits: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from audioclust.devices import autocast, memory_hint, seeded
 from audioclust.networks import backbones
 from audioclust.parameters import Count, Natural, NonNegative, Positive, validate
-from audioclust.pretext._encoder import Encoder, optimise
-from audioclust.training.loop import Run, batches, epochs
+from audioclust.pretext._encoder import Encoder
+from audioclust.training.loop import Run, batches, epochs, optimise
 from audioclust.training.monitors import monitors
 from audioclust.training.schedules import size_by_steps, warmup_cosine
 from audioclust.views.augment import Augment, Op

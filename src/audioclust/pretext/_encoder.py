@@ -128,12 +128,3 @@ def _check_front_end(expected: dict[str, Any] | None, found: dict[str, Any] | No
 
 def _shown(front_end: dict[str, Any], name: str) -> str:
     return repr(front_end[name]) if name in front_end else "unknown"
-
-
-def optimise(loss: torch.Tensor, optimiser: torch.optim.Optimizer, lr: float) -> None:
-    """Take one step at a learning rate of ``lr``."""
-    for group in optimiser.param_groups:
-        group["lr"] = lr
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    optimiser.step()

@@ -31,8 +31,8 @@ from audioclust.networks import ema
 from audioclust.networks.backbones import Name
 from audioclust.networks.heads import mlp
 from audioclust.parameters import Count, Natural, Positive, Unit, validate
-from audioclust.pretext._encoder import Encoder, optimise
-from audioclust.training.loop import Run, batches, epochs
+from audioclust.pretext._encoder import Encoder
+from audioclust.training.loop import Run, batches, epochs, optimise
 from audioclust.training.monitors import monitors
 from audioclust.training.schedules import size_by_steps
 from audioclust.views.augment import Augment, Op

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from audioclust.networks.stacked import Stacked
-from audioclust.training.loop import Run, batches, epochs
+from audioclust.training.loop import Run, batches, epochs, optimise
 
 
 def masked(x: Tensor, share: float) -> Tensor:
@@ -132,7 +132,5 @@ def train(
     for epoch in epochs(count, modules | {"optimiser": optimiser}, run, phase):
         for rows in batches(len(x), batch):
             value = loss(x[rows.to(x.device, non_blocking=True)])
-            optimiser.zero_grad(set_to_none=True)
-            value.backward()
-            optimiser.step()
+            optimise(value, optimiser)
             epoch.add(loss=value)

@@ -80,6 +80,16 @@ class Run:
     since: float = field(default_factory=time.monotonic)  # when this process resumed
 
 
+def optimise(loss: Tensor, optimiser: torch.optim.Optimizer, lr: float | None = None) -> None:
+    """Take one step, at a learning rate of ``lr``; None: the optimiser's."""
+    if lr is not None:
+        for group in optimiser.param_groups:
+            group["lr"] = lr
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+
+
 def epochs(count: int, state: dict[str, Any], run: Run | None = None, phase: str = "train") -> Iterator[Epoch]:
     """Yield the remaining epochs of a phase; after each, append its metrics to the curves and write a checkpoint.
 

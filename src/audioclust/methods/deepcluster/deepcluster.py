@@ -34,12 +34,11 @@ from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor, nn
 
 from audioclust.devices import autocast, memory_hint, seeded
-from audioclust.methods._start import Method, initialise
+from audioclust.methods._start import ByKMeans, begin
 from audioclust.methods.deepcluster.magnitudes import log_magnitudes
 from audioclust.methods.deepcluster.specaugment import specaugment
 from audioclust.networks import backbones
 from audioclust.parameters import Count, NonNegative, Positive, Probability, validate
-from audioclust.points.checks import by_appearance
 from audioclust.points.kmeans import kmeans
 from audioclust.training.loop import Epoch, Run, batches, epochs
 from audioclust.training.schedules import batch_size, passes
@@ -120,7 +119,7 @@ def top_layer(dim: int, clusters: int) -> nn.Linear:
 
 
 @dataclass(repr=False, eq=False)
-class DeepCluster(Method):
+class DeepCluster(ByKMeans):
     """DeepCluster or DECAR on log-mels, from random weights or initialised from an encoder trained without labels.
 
     ``DeepCluster(k, frontend="decar")`` is DECAR: its network, its input (``magnitudes``), its views and, where
@@ -190,10 +189,7 @@ class DeepCluster(Method):
         validate(self)
         clips = Clips.of(X, frames, self.device)
         clusters = self._pseudo_labels(clips.n)
-        if self.start == "pretext":
-            clips = self._pretrained(clips, encoder)
-        else:
-            self._untrained(clips)
+        clips = self._begin(clips, encoder)
         self._size(clips.n)
         with seeded(self.random_state, self.device), memory_hint(f"deepcluster.batch = {self.batch_}"):
             self.network_ = self._fresh()
@@ -231,18 +227,15 @@ class DeepCluster(Method):
             raise ValueError(f"n_samples={n} should be >= clusters={self.clusters}: lower it or give more clips")
         return self.clusters
 
-    def _pretrained(self, clips: Clips, encoder: Any) -> Clips:
-        """Take the input's description from an encoder; return the clips standardised like the encoder's."""
+    def _begin(self, clips: Clips, encoder: Any) -> Clips:
+        """Take the input's description from an encoder or from the clips; see ``begin``."""
+        if self.start == "scratch":
+            clips = begin(self, clips, None)
+            self.architecture_[0] = self.backbone or self._defaults.backbone
+            return clips
         if encoder is None:
             raise ValueError("start='pretext' needs an encoder that was trained here: none was given")
-        return initialise(self, clips, encoder)
-
-    def _untrained(self, clips: Clips) -> None:
-        """Take the input's description from the clips."""
-        self.augment_ = self.augment or Augment()
-        self.mean_, self.std_, self.front_end_ = clips.mean, clips.std, clips.front_end
-        self.bands_, self.encoder_views_ = self.augment_.bands(clips.f), 0
-        self.architecture_ = [self.backbone or self._defaults.backbone, self.d, self.bands_, self.channels]
+        return begin(self, clips, encoder)
 
     def _build(self) -> nn.Sequential:
         """Return a backbone and the two layers on it, up to the last one's ReLU, with random weights."""
@@ -313,21 +306,11 @@ class DeepCluster(Method):
         features = self._features(clips, self.encoder_views_)
         whitening = self._whitening(features, min(self._most, DIMS_PER_CLUSTER * self.k))
         self.mean_features_, self.axes_ = whitening
-        x = preprocess(features, *whitening)
-        labels, centres, _ = kmeans(x, self.k, restarts=self.n_init, iterations=100)
-        # In the order of the labels; a centre without points is left out.
-        first = np.unique(by_appearance(labels.cpu().numpy()), return_index=True)[1]
-        self.centres_ = centres[labels[torch.from_numpy(first).to(labels.device)]]
-        self.labels_ = self._nearest(features)
+        self._cluster(preprocess(features, *whitening))
 
-    def _nearest(self, features: Tensor) -> np.ndarray:
-        """Return the nearest centre (n,) int32 of features (n, hidden)."""
-        x = preprocess(features, self.mean_features_, self.axes_)
-        return torch.cdist(x, self.centres_).argmin(1).cpu().numpy().astype(np.int32)
-
-    def _clusters(self, clips: Clips) -> np.ndarray:
-        """Return the nearest of ``centres_`` (n,) int32."""
-        return self._nearest(self._features(clips, self.encoder_views_))
+    def _vectors(self, clips: Clips) -> Tensor:
+        """Return the whitened features (n, pca), each row of length 1."""
+        return preprocess(self._features(clips, self.encoder_views_), self.mean_features_, self.axes_)
 
 
 def _agreement(one: Tensor, other: Tensor) -> float:

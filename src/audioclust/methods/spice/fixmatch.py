@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from audioclust.devices import autocast
 from audioclust.networks import ema
-from audioclust.training.loop import Epoch, Run, batches, epochs
+from audioclust.training.loop import Epoch, Run, batches, epochs, optimise
 from audioclust.views.maker import Maker
 
 MOMENTUM, DECAY = 0.9, 5e-4  # of SGD
@@ -93,8 +93,6 @@ def fixmatch(
     for epoch in epochs(count, state, run, phase):
         network.train()
         for step, rows in enumerate(batches(clips.n, size), start=epoch.number * steps):
-            for group in optimiser.param_groups:
-                group["lr"] = lr * fixmatch_cosine(step, count * steps)
             drawn = torch.randint(len(labelled["rows"]), (batch,))
             views = make(torch.cat([labelled["rows"][drawn], rows]), kinds.weak) + make(rows, kinds.strong)
             with autocast(clips.device):
@@ -104,9 +102,7 @@ def fixmatch(
             supervised = F.cross_entropy(known, labelled["labels"][drawn].to(known.device))
             unsupervised, sure = consistency(weak, strong, cutoff)
             loss = supervised + unsupervised
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
+            optimise(loss, optimiser, lr * fixmatch_cosine(step, count * steps))
             # The first steps have more weight, so that a short training does not end in its random initialisation.
             ema.update(average, network, min(momentum, (1 + step) / (10 + step)), buffers=True)
             epoch.add(loss=loss, supervised=supervised, sure=sure)

@@ -42,7 +42,7 @@ from audioclust.networks.heads import Heads, select
 from audioclust.networks.standardise import Standardise
 from audioclust.parameters import Count, Natural, Positive, Probability, Share, Unit, validate
 from audioclust.pretext.moco import MoCo
-from audioclust.training.loop import Epoch, Run, batches, epochs
+from audioclust.training.loop import Epoch, Run, batches, epochs, optimise
 from audioclust.training.monitors import progress
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
@@ -273,9 +273,7 @@ class SPICE(Method):
             for start in range(0, max(len(labels) - self.batch, 0) + 1, self.batch):
                 pairs = order[:, start : start + self.batch]  # (h, b)
                 loss = double_softmax_ce(heads(views.strong(rows.gather(1, pairs))), labels[pairs]).mean()
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
+                optimise(loss, optimiser)
                 epoch.add(loss=loss)
 
     @torch.no_grad()
