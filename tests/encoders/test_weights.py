@@ -88,6 +88,16 @@ def test_a_damaged_file_is_set_aside(folder, kind):
     assert not file.exists()
 
 
+def test_where_no_checksum_is_published_that_of_the_first_use_is_kept(folder, server):
+    checkpoint = replace(NOWHERE, url=server[0] + "net.pth", git_blob=None)
+    file = weights.find(checkpoint, "byol_a")
+    file.write_bytes(b"damaged")
+    with pytest.raises(RuntimeError, match=f"expected {hashlib.sha256(CONTENT).hexdigest()}.*net.pth.damaged"):
+        weights.find(checkpoint, "byol_a")
+    assert weights.find(checkpoint, "byol_a").read_bytes() == CONTENT
+    assert weights.find(checkpoint, "byol_a").read_bytes() == CONTENT
+
+
 def test_a_file_that_the_user_names_is_taken_as_it_is(tmp_path):
     (tmp_path / "mine.pth").write_bytes(b"anything")
     assert weights.find(NOWHERE, "byol_a", str(tmp_path / "mine.pth")) == tmp_path / "mine.pth"

@@ -9,6 +9,7 @@ import pooch
 import torch
 
 from audioclust.cache import base
+from audioclust.results.files import whole
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ def cache() -> Path:
 def find(checkpoint: Checkpoint, encoder: str, path: str | None = None) -> Path:
     """Return the checkpoint's file: ``path`` if the user gives one, else the verified one in the cache, fetched once.
 
-    A file that the user names is taken as it is; only fetched ones are compared with the published checksum.
+    A file that the user names is taken as it is; only fetched ones are compared with the published checksum. Where none
+    is published, that of the first use is kept beside the file, and a file that has changed since is refused.
 
     Raises:
         FileNotFoundError: ``path`` is no file.
@@ -110,14 +112,30 @@ def _verify(checkpoint: Checkpoint, encoder: str, file: Path) -> None:
         (checkpoint.sha256, hashlib.sha256()),
         (checkpoint.git_blob, hashlib.sha1(b"blob %d\0" % file.stat().st_size)),
     ]
+    if checkpoint.sha256 is checkpoint.git_blob is None:
+        pairs = [(_first(file), hashlib.sha256())]
     for expected, digest in pairs:
         if expected and expected != (received := _digest(file, digest)):
             aside = file.with_suffix(file.suffix + ".damaged")
             file.replace(aside)
+            _record(file).unlink(missing_ok=True)  # the next file is another one
             raise RuntimeError(
                 f"{file}: checksum {received}, expected {expected}; set aside as {aside.name}; "
                 f"{_way_out(checkpoint, encoder)}"
             )
+
+
+def _first(file: Path) -> str:
+    """Return the SHA-256 that the file had on its first use."""
+    kept = _record(file)
+    if not kept.is_file():
+        with whole(kept) as stream:
+            stream.write(_digest(file, hashlib.sha256()).encode())
+    return kept.read_text()
+
+
+def _record(file: Path) -> Path:
+    return file.with_suffix(file.suffix + ".sha256")
 
 
 def _digest(file: Path, digest) -> str:
