@@ -38,6 +38,7 @@ $(BIN)/.installed: requirements.txt pyproject.toml
 	  { echo "error: Python 3.11 or newer is needed, $(PYTHON) is older; try 'make PYTHON=python3.12 ...'"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python stages/weights.py
 	touch $@
 
 clean:

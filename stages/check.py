@@ -17,6 +17,7 @@ import own_source  # noqa: F401
 from audioclust import registry
 from audioclust.parameters import values
 from audioclust.results import files
+from audioclust.runs import weights
 from audioclust.training.saving import WEIGHTS
 from params import CORPORA, ITEMS, Params, check_all, run
 from paths import CHECK, NOTHING, SEPARATORS
@@ -33,8 +34,10 @@ def main() -> None:
             files.write_text(CHECK / "code" / stage, fingerprints.stage(stage.partition("/")[0], *items))
     for name in params.separators():
         _add_start(CHECK / "code/separator" / name, params.separator(name).get("start"))
-    inputs = {name: registry.get("encoders", name).input for name in params.items("encoders")}
-    _write_json(CHECK / "inputs.json", inputs)
+    kinds = {name: registry.get("encoders", name) for name in params.items("encoders")}
+    _write_json(CHECK / "inputs.json", {name: kind.input for name, kind in kinds.items()})
+    described = {name: weights.describe(kind) for name, kind in kinds.items()}
+    _write_json(CHECK / "encoders.json", {"must": sorted(_asked(params)), "encoders": described})
     grid = {kind: {name: _complete(params, kind, name) for name in params.items(kind)} for kind in GRID}
     _write_json(CHECK / "clusters.json", _clusters(params, grid["clusterers"]))
     for kind, sections in grid.items():
@@ -67,11 +70,22 @@ def _add_start(path: Path, start: str | None) -> None:
     files.write_text(path, path.read_text(encoding="utf-8") + f"{WEIGHTS} {digest}\n")
 
 
+def _asked(params: Params) -> set[str]:
+    """Return the encoders that must run."""
+    used = [*params.methods().values(), *(name for pair in params.pairs().values() for name in pair)]
+    return weights.asked(params.items("encoders"), [name for name in used if name])
+
+
 def _find_weights(params: Params) -> None:
-    """Find and load every encoder's weights, so that absent ones stop the run before any work."""
+    """Find and load every encoder's weights, so that absent ones stop the run before any work.
+
+    Those of encoders that may be skipped are stage ``recordings``' to find.
+    """
+    must = _asked(params)
     for name in params.items("encoders"):
         kind = registry.get("encoders", name)
-        kind(**params.section(name, kind), device="cpu").prepare()
+        if name in must or not getattr(kind, "by_default", False):
+            kind(**params.section(name, kind), device="cpu").prepare()
 
 
 def _code(params: Params) -> dict[str, list[tuple[str, str]]]:

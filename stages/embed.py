@@ -8,23 +8,29 @@ import numpy as np
 import own_source  # noqa: F401
 from audioclust import registry
 from audioclust.results import costs
-from audioclust.runs.embed import Embed
+from audioclust.results.embeddings import EMBEDDING, about
+from audioclust.runs.embed import Embed, origin
 from params import Params, run
-from paths import CLIPS, COSTS, EMBEDDINGS, LOGMEL, TEXTS
+from paths import CLIPS, COSTS, EMBEDDINGS, ENCODERS, LOGMEL, TEXTS
 
 
 def main() -> None:
     name = sys.argv[1]
     params = Params()
-    section = params.section(name, registry.get("encoders", name))
+    kind = registry.get("encoders", name)
+    section = params.section(name, kind)
     embed = Embed(**params.section("embed", Embed))
+    skipped = json.loads((ENCODERS / f"{name}.json").read_text(encoding="utf-8"))["skipped"]
+    about(EMBEDDINGS / name, origin(kind), skipped)
+    if skipped:
+        return
     rate = json.loads((CLIPS / "format.json").read_text(encoding="utf-8"))["sample_rate"]
     stats = json.loads((LOGMEL / "stats.json").read_text(encoding="utf-8"))
     source = {"logmel": LOGMEL / "logmel.npy", "waveform": CLIPS / "audio.npy", "text": TEXTS / f"{name}.json"}
     with costs.measured(encoder=name) as cost:
         embed.run(
             name, section, source, rate, (stats["mean"], stats["std"]), np.load(CLIPS / "durations.npy"),
-            EMBEDDINGS / name / "embedding.npy",
+            EMBEDDINGS / name / EMBEDDING,
         )  # fmt: skip
     costs.write(COSTS, f"embed-{name}", [cost])
 

@@ -21,6 +21,7 @@ from paths import (
     CLIPS,
     COSTS,
     EMBEDDINGS,
+    ENCODERS,
     LABELS,
     LOGMEL,
     METRICS,
@@ -38,7 +39,7 @@ from paths import (
 INTERRUPTED = 130  # the status that shells give for Ctrl-C
 # What stages read
 READ = (
-    CHECK, RECORDINGS, CLIPS, TRUTH, TEXTS, LOGMEL, EMBEDDINGS, REDUCED, LABELS, MODELS, MIXTURES, SEPARATORS,
+    CHECK, RECORDINGS, ENCODERS, CLIPS, TRUTH, TEXTS, LOGMEL, EMBEDDINGS, REDUCED, LABELS, MODELS, MIXTURES, SEPARATORS,
     SEPARATED, COSTS,
 )  # fmt: skip
 WRITTEN = (CLIPS.parent, METRICS.parent, SCRATCH)  # their disks may differ

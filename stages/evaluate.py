@@ -12,6 +12,7 @@ import own_source  # noqa: F401
 from audioclust.report import plots, summary, summary_page, table
 from audioclust.report.views import views
 from audioclust.results import costs, files, labels
+from audioclust.results.embeddings import EMBEDDING, TRAINED_HERE, origin, skipped
 from audioclust.runs.evaluate import Evaluate, space
 from audioclust.views.augment import Augment
 from audioclust.views.clips import load
@@ -30,21 +31,26 @@ def main() -> None:
     listed = pd.read_csv(CLIPS / "clips.csv", skip_blank_lines=False, **text)
     clips = pd.read_csv(TRUTH / "labels.csv", skip_blank_lines=False, **text).join(_nuisances(listed))
     runs = {"grid": encoders, "deep": methods, "pair": pairs}
+    origins = {encoder: origin(EMBEDDINGS / encoder) for encoder in encoders}
     archives = [LABELS / stage / f"{name}.npz" for stage, names in runs.items() for name in names]
     methods = list(dict.fromkeys([*methods, *pairs]))
-    cells = [pair for archive in archives for pair in zip(*labels.load(archive), strict=True)]
+    cells = [
+        (cell | {table.ORIGIN: origins.get(cell["encoder"], TRAINED_HERE)}, found)
+        for archive in archives for cell, found in zip(*labels.load(archive), strict=True)
+    ]  # fmt: skip
     evaluate = Evaluate(**params.section("evaluate", Evaluate))
     with costs.measured() as cost:
-        embeddings = {e: EMBEDDINGS / e / "embedding.npy" for e in encoders}
+        there = [encoder for encoder in encoders if not skipped(EMBEDDINGS / encoder)]
+        embeddings = {encoder: EMBEDDINGS / encoder / EMBEDDING for encoder in there}
         rows = evaluate.rows(clips, cells, embeddings, params.items("seeds"))
         result = table.aggregate(rows)
         _write_metrics(result, methods)
         best, clusters = _best(result, cells)
         _describe(best, clusters, listed, space(best, embeddings, params.items("seeds"))[0], result, evaluate.sample)
-        _draw(result, best, clusters, clips, encoders, reducers)
+        _draw(result, best, clusters, clips, there, reducers)
         _draw_views(Augment(**params.section("augment", Augment)))
     costs.write(COSTS, "evaluate", [cost])
-    print(table.markdown(result, table.spent(COSTS)), *table.warnings(result, methods), sep="\n")
+    print(table.markdown(result, table.spent(COSTS)), *table.remarks(result, methods), sep="\n")
     if params["data"]["dataset"] == "dcase2018_task5":
         print(table.reference_comparison(result, pd.read_csv(REFERENCE)))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 import own_source  # noqa: F401
 from audioclust.results import costs, labels, spaces
+from audioclust.results.embeddings import EMBEDDING, skipped
 from audioclust.results.pieces import Pieces
 from audioclust.runs.baseline import Baseline
 from audioclust.runs.grid import Item, grid
@@ -19,13 +20,16 @@ from paths import CHECK, COSTS, EMBEDDINGS, LABELS, REDUCED, SCRATCH, TRUTH
 def main() -> None:
     encoder = sys.argv[1]
     params = Params()
+    if why := skipped(EMBEDDINGS / encoder):
+        _skip(encoder, why)
+        return
     k = json.loads((TRUTH / "k/grid.json").read_text(encoding="utf-8"))
     items = json.loads((CHECK / "grid.json").read_text(encoding="utf-8"))
     reducers = {name: Item("reducers", name, **item) for name, item in items["reducers"].items()}
     clusterers = {
         name: Item("clusterers", name, **item).with_k(k.get(name)) for name, item in items["clusterers"].items()
     }
-    x = np.load(EMBEDDINGS / encoder / "embedding.npy")
+    x = np.load(EMBEDDINGS / encoder / EMBEDDING)
     reduce, baseline = Reduce(**params.section("reduce", Reduce)), Baseline(**params.section("baseline", Baseline))
     pieces = Pieces(SCRATCH / "pieces")
     found, cells, clusters, spent = grid(x, reducers, clusterers, params.items("seeds"), reduce, baseline, pieces)
@@ -34,6 +38,13 @@ def main() -> None:
     labels.save(LABELS / "grid" / f"{encoder}.npz", [{"encoder": encoder, **cell} for cell in cells], clusters)
     costs.write(COSTS, f"grid-{encoder}", [{"encoder": encoder, **cost} for cost in spent])
     pieces.prune()
+
+
+def _skip(encoder: str, why: str) -> None:
+    """Write one cell that did not run, and no space."""
+    (REDUCED / encoder).mkdir(parents=True, exist_ok=True)
+    cell = {"encoder": encoder, "reducer": "none", "clusterer": "skipped", "seed": 0, "chosen": {}, "reason": why}
+    labels.save(LABELS / "grid" / f"{encoder}.npz", [cell], np.zeros((1, 0), np.int32))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML, YAMLError
 import own_source  # noqa: F401
 from audioclust import registry
 from audioclust.parameters import checked, choices, required, types
+from audioclust.runs.weights import Kind
 
 LISTS = {
     "encoders": list[str],
@@ -25,6 +26,7 @@ LISTS = {
     "clusterers": Annotated[list[str], Field(min_length=1)],
     "seeds": Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1)],
 }
+KIND = "kind"  # of what is to be heard
 CLUSTERS = "k"  # of every section whose own k is auto or absent
 # A class fits one cluster too, but a run of it would say nothing.
 SEVERAL = Field(ge=2)
@@ -152,6 +154,12 @@ class Params:
         self.stop(mistakes)
         return values[CLUSTERS]
 
+    def kind(self) -> Kind:
+        """Return what is to be heard."""
+        values, mistakes = checked({KIND: Kind}, {KIND: self.content.get(KIND, "any")}, "", text=True)
+        self.stop(mistakes)
+        return values[KIND]
+
     def check_starts(self) -> None:
         """Check that each method can start from its encoder: importing the methods takes seconds."""
         self.stop([mistake for start in self.methods().items() for mistake in self._start(*start)])
@@ -233,7 +241,7 @@ class Params:
         """Every top-level key is a list or a section of a stage or a registered file; lists name such files."""
         registered = {key: registry.names(folder) for key, folder in ITEMS.items()}
         datasets = registry.names("datasets")
-        corpora, stages = registry.names(CORPORA), (CLUSTERS, METHODS, PAIRS, SEPARATORS, *STAGE_SECTIONS)
+        corpora, stages = registry.names(CORPORA), (KIND, CLUSTERS, METHODS, PAIRS, SEPARATORS, *STAGE_SECTIONS)
         known = [*LISTS, *stages, *datasets, *corpora, *chain.from_iterable(registered.values())]
         mistakes = [f"{key}: unknown section{choices(key, known)}" for key in self.content if key not in known]
         for key, names in registered.items():
@@ -295,6 +303,7 @@ def check_all(params: Params) -> None:
     for room in ("datasets", CORPORA, *ITEMS.values()):
         sections |= {name: (registry.get(room, name),) for name in registry.names(room) if name in params.content}
     params.clusters()
+    params.kind()
     for key in LISTS:
         params.items(key)
     params.check_starts()

@@ -6,6 +6,8 @@ from pathlib import Path
 CHECK = Path("data/check")
 RECORDINGS = Path("data/recordings")
 CORPORA = Path("data/corpora")
+ENCODERS = Path("data/encoders")
+RATES = Path("data/rates.json")
 CLIPS = Path("data/clips")
 TRUTH = Path("data/truth")
 TEXTS = Path("data/texts")

@@ -1,10 +1,12 @@
 """Recordings to clips of one rate and length. Run by ``dvc repro prepare`` as ``python stages/prepare.py``."""
 
+import json
+
 import own_source  # noqa: F401
 from audioclust.results import costs
 from audioclust.runs.prepare import Prepare
 from params import Params, run
-from paths import CLIPS, COSTS, SCRATCH
+from paths import CLIPS, COSTS, RATES, SCRATCH
 from source import found
 
 
@@ -14,7 +16,10 @@ def main() -> None:
         root, recordings = found(params)
         for sentence in recordings.attrs.get("said", ()):
             print(sentence)
-        said = Prepare(**params.part("data", Prepare)).run(recordings, root, CLIPS, scratch=SCRATCH / "prepare")
+        wanted = json.loads(RATES.read_text(encoding="utf-8"))
+        said = Prepare(**params.part("data", Prepare)).run(
+            recordings, root, CLIPS, scratch=SCRATCH / "prepare", rates=(wanted["least"], wanted["most"])
+        )
     costs.write(COSTS, "prepare", [cost])
     print(said)
 

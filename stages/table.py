@@ -18,7 +18,7 @@ def main() -> None:
         raise FileNotFoundError(f"{path}: no such file; `make repro` writes it")
     result = pd.read_csv(path)
     methods = registry.names("methods")
-    print(table.markdown(result, table.spent(COSTS)), *table.warnings(result, methods), sep="\n")
+    print(table.markdown(result, table.spent(COSTS)), *table.remarks(result, methods), sep="\n")
     print(literature.beside(result, literature.read(FIGURES), methods), end="")
 
 

@@ -20,6 +20,8 @@ CASES = {  # name: clusterer, n, d, parameters; first what depends most on the h
     "DBSCAN": ("dbscan", 8000, 100, {}),
     "DBSCAN at a given eps": ("dbscan", 8000, 100, {"eps": 9.0}),
     "MeanShift at a given bandwidth": ("meanshift", 3000, 100, {"bandwidth": 10.0, "max_iter": 3}),
+    "a mixture in many dimensions": ("gmm", 4000, 512, {"k": 9}),
+    "a mixture with full covariances": ("gmm", 10000, 40, {"k": 9, "covariance": "full"}),
 }
 MARGIN = 1 << 21  # bytes of a huge page: what a block may take beyond its end
 CLEAR = Path("/proc/self/clear_refs")  # resets the peak of the resident memory

@@ -24,7 +24,12 @@ def built(tmp_path, monkeypatch):
         if name in networks:
             torch.save(networks[name]().state_dict(), tmp_path / f"{name}.pth")
             section.setdefault("weights", str(tmp_path / f"{name}.pth"))
-        encoder = registry.get("encoders", name)(**section, device="cpu", random_state=0)
+        kind = registry.get("encoders", name)
+        if not all(member.file.is_file() for member in getattr(kind, "members", ())):
+            pytest.skip(f"the weights of {name} are not in the cache; `make` fetches those that run by default")
+        if name == "birdnet":
+            pytest.importorskip("ai_edge_litert", reason="the optional library of birdnet is not installed")
+        encoder = kind(**section, device="cpu", random_state=0)
         encoder.prepare()
         if name in ("passt", "wav2vec2"):
             encoder.dim = 48

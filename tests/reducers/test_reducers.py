@@ -47,7 +47,11 @@ def test_none_leaves_the_points_alone():
     np.testing.assert_array_equal(scale(X, "none"), X)
 
 
-@pytest.mark.parametrize("how", ["standardise", "l2"])
+def test_standardised_dimensions_then_rows_of_length_1():
+    np.testing.assert_array_equal(scale(X, "standardise_l2"), scale(scale(X, "standardise"), "l2"))
+
+
+@pytest.mark.parametrize("how", ["standardise", "l2", "standardise_l2"])
 def test_dead_dimensions_and_silent_rows_stay_finite(how):
     x = X.copy()
     x[:, 3], x[:, 4], x[7] = 0, 0.1, 0

@@ -98,7 +98,8 @@ def test_explained_is_1_where_labels_determine_clusters_and_0_for_chance_or_one_
 def test_noise_is_not_a_cluster_found_but_may_match_a_class():
     clusters = np.array([-1, -1, 0, 1])
     assert metrics.score(np.array(["a", "a", "b", "b"]), clusters, ["acc"]) == {"acc": 0.75}
-    assert metrics.sizes(clusters) == {"clusters": 2, "noise": 0.5, "largest": 0.25, "coverage": 0}
+    found = metrics.sizes(clusters)
+    assert (found["clusters"], found["noise"], found["largest"], found["coverage"]) == (2, 0.5, 0.25, 0)
 
 
 @pytest.mark.parametrize("clusters", [np.zeros(3, int), np.zeros(0, int), np.array(["0", "1"]), np.array([0.0, 1.0])])
@@ -149,16 +150,19 @@ def test_without_noise_both_silhouettes_are_the_same():
 
 
 @pytest.mark.parametrize(
-    "clusters, clusters_found, noise, largest, coverage",
+    "clusters, clusters_found, noise, largest, coverage, balance",
     [
-        ([0, 0, 0, 1, 1, 2, -1, -1, -1, -1], 3, 0.4, 0.3, 0.5),
-        ([3] * 9 + [0], 2, 0, 0.9, 0.9),
-        ([-1] * 10, 0, 1, 0, 0),
-        (list(range(10)), 10, 0, 0.1, 0),
+        ([0, 0, 0, 1, 1, 2, -1, -1, -1, -1], 3, 0.4, 0.3, 0.5, 0.92062),
+        ([3] * 9 + [0], 2, 0, 0.9, 0.9, 0.46900),
+        ([0, 1] * 5, 2, 0, 0.5, 1, 1),
+        ([0] * 10, 1, 0, 1, 1, 0),
+        ([-1] * 10, 0, 1, 0, 0, 0),
+        (list(range(10)), 10, 0, 0.1, 0, 1),
     ],
 )
-def test_sizes(clusters, clusters_found, noise, largest, coverage):
+def test_sizes(clusters, clusters_found, noise, largest, coverage, balance):
     found = metrics.sizes(np.array(clusters))
+    assert found.pop("balance") == pytest.approx(balance, abs=1e-5)
     assert found == {"clusters": clusters_found, "noise": noise, "largest": largest, "coverage": coverage}
 
 

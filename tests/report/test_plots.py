@@ -18,8 +18,8 @@ LOGMEL = RNG.normal(size=(120, 64, 301)).astype(np.float16)
 def result(encoders=("byol_a", "passt"), labelled=True, largest=0.4):
     rows = [
         {"encoder": e, "reducer": r, "clusterer": c, "seed": s, "chosen": "", "reason": "", "clusters": 3, "noise": 0.0}
-        | ({"nmi": (i + j + k) / 10 + s / 50} if labelled else {})
-        | {"silhouette_all": (j - i) / 5, "largest": 0.4 if c == "kmeans" else largest, "coverage": 1.0}
+        | ({"ami": (i + j + k) / 10 + s / 50} if labelled else {})
+        | {"choice": (j - i) / 5, "largest": 0.4 if c == "kmeans" else largest, "coverage": 1.0}
         for i, e in enumerate(encoders)
         for j, r in enumerate(["none", "pca"])
         for k, c in enumerate(["kmeans", "dbscan"])

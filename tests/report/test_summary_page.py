@@ -9,7 +9,7 @@ CELL = {"encoder": "byol", "reducer": "none", "clusterer": "dbscan", "seed": 2}
 EDGES = np.array([0, 400, 1200, 4000.0])
 
 
-def page(clusters, encoder="byol", headline="silhouette_all", **columns):
+def page(clusters, encoder="byol", headline="choice", **columns):
     n = len(clusters)
     basis = {"path": [f"{i}.wav" for i in range(n)], "start": "0.0", "duration": "4.0", "level": "-30.0"}
     clips = pd.DataFrame(basis | columns)
@@ -24,10 +24,10 @@ def test_it_names_the_cell_how_it_was_chosen_and_where_distances_are_taken():
     assert text.startswith("# Clusters of byol / none / dbscan\n\nThe best cell") and text.endswith(
         "dBFS (quartiles -30.0 and -30.0)\n"
     )
-    assert "by its silhouette of all clips, without labels. Labelling of seed 2." in text
+    assert "by its choice, without labels. Labelling of seed 2." in text
     assert "in the embedding of byol." in text and "All clips last 4 s." in text
-    other = page([0, 0, 1], encoder=None, headline="nmi", duration=["4.0", "4.0", "3.5"])
-    assert "by its NMI, which has seen the labels" in other
+    other = page([0, 0, 1], encoder=None, headline="ami", duration=["4.0", "4.0", "3.5"])
+    assert "by its AMI, which has seen the labels" in other
     assert "between mean log-mels, because this method starts from no encoder" in other
     assert "All clips last" not in other
 

@@ -23,27 +23,28 @@ def one(cell, seed, **values):
 
 
 def scored(cells=CELLS, seeds=3):
-    """Rows whose NMI grows with the cell's place in the list and differs by 0.01 between seeds."""
+    """Rows whose AMI and NMI grow with the cell's place in the list and differ by 0.01 between seeds."""
     return pd.DataFrame(
         [
-            one(cell, seed, nmi=i / 20 + seed / 100, ari=i / 30, acc=0.5, silhouette=-i / 20, clusters=9, noise=0.0)
+            one(cell, seed, ami=i / 20 + seed / 100, nmi=i / 20 + seed / 100, ari=i / 30, acc=0.5, silhouette=-i / 20,
+                clusters=9, noise=0.0)
             for i, cell in enumerate(cells)
             for seed in range(seeds)
         ]
     )
 
 
-def unlabelled(silhouettes=(0.1, 0.3, 0.2), largest=0.3, coverage=1.0, **values):
-    """Return a row per silhouette; the other values are one for all rows, or one per row."""
-    cells = CELLS[: len(silhouettes)]
-    values |= {"silhouette_all": list(silhouettes), "largest": largest, "coverage": coverage, "clusters": 4, "noise": 0}
+def unlabelled(choices=(0.1, 0.3, 0.2), largest=0.3, coverage=1.0, **values):
+    """Return a row per choice; the other values are one for all rows, or one per row."""
+    cells = CELLS[: len(choices)]
+    values |= {"choice": list(choices), "largest": largest, "coverage": coverage, "clusters": 4, "noise": 0}
     return pd.DataFrame([one(cell, 0) for cell in cells]).assign(**values)
 
 
 def nuisances(labels=None, **shares):
     """Return the table of one cell whose clusters the labels and nuisances explain to these shares."""
-    nmi = {} if labels is None else {"nmi": 0.4, "explained": labels}
-    return table.aggregate(unlabelled([0.3], **nmi, **{f"{what}_explained": share for what, share in shares.items()}))
+    ami = {} if labels is None else {"ami": 0.4, "explained": labels}
+    return table.aggregate(unlabelled([0.3], **ami, **{f"{what}_explained": share for what, share in shares.items()}))
 
 
 def reread(frame):
@@ -79,6 +80,13 @@ def test_the_table_does_not_depend_on_the_order_of_rows_and_is_rounded():
     assert max(len(number.partition(".")[2]) for number in numbers) == 4
 
 
+def test_where_weights_come_from_is_a_column():
+    rows = scored(CELLS[:2], seeds=1).assign(weights=["on labels; CC BY 4.0", ""])
+    frame = table.aggregate(rows)
+    for shown in (table.markdown(frame), table.markdown(reread(frame))):
+        assert sorted(column(shown, "weights")) == ["", "on labels; CC BY 4.0"]
+
+
 def test_tiny_negative_scores_are_written_without_a_minus():
     assert "-0.0" not in table.aggregate(scored(CELLS[:1]).assign(ari=-1e-9)).to_csv()
 
@@ -112,21 +120,43 @@ def test_scores_of_the_seeds_that_ran_are_kept_where_one_did_not():
     assert row["seeds"] == 2 and row["nmi_mean"] == pytest.approx(0.005) and row["reason"] == "too large"
 
 
-def test_summary_names_the_best_cell_by_nmi():
+def test_summary_names_the_best_cell_by_ami():
     found = table.summary(table.aggregate(scored()))
     assert list(found) == ["best", "byol_a", "passt", "zebra"]
     assert found["best"] == {"encoder": "byol_a", **found["byol_a"]}
     assert found["byol_a"]["reducer"] == "none" and found["byol_a"]["clusterer"] == "agglomerative"
-    assert found["zebra"]["nmi"] == pytest.approx(5 / 20 + 0.01)
+    assert found["zebra"]["ami"] == found["zebra"]["nmi"] == pytest.approx(5 / 20 + 0.01)
     assert len([v for group in found.values() for v in group.values() if isinstance(v, float)]) <= 20
 
 
-def test_summary_without_labels_goes_by_the_silhouette_of_all_clips():
-    rows = table.aggregate(unlabelled(silhouette=[0.9, 0.3, 0.2]))
-    assert table.headline(rows) == "silhouette_all"
-    found = table.summary(rows)["best"]
-    assert found["clusterer"] == CELLS[1][2] and found["silhouette_all"] == 0.3 and "nmi" not in found
-    assert {name: found[name] for name in table.SIZES} == {"clusters": 4, "noise": 0, "largest": 0.3, "coverage": 1}
+def test_summary_without_labels_goes_by_the_choice():
+    rows = table.aggregate(unlabelled(silhouette_all=[0.9, 0.3, 0.2], balance=0.8))
+    assert table.headline(rows) == "choice"
+    summary = table.summary(rows)
+    found = summary["best"]
+    assert found["clusterer"] == CELLS[1][2] and found["choice"] == 0.3 and "nmi" not in found
+    sizes = {"clusters": 4, "noise": 0, "largest": 0.3, "coverage": 1, "balance": 0.8}
+    assert {name: found[name] for name in table.SIZES} == sizes
+    assert summary["chosen"] == found and "second" not in summary
+
+
+def test_what_would_be_chosen_without_labels_stands_beside_the_best():
+    rows = table.aggregate(unlabelled((0.3, 0.5, 0.4), [0.3, 0.95, 0.3], ami=[0.7, 0.2, 0.6]))
+    assert table.best(rows)["ami_mean"] == 0.7
+    assert table.chosen(rows)["ami_mean"] == 0.6, "the cell of one giant cluster is not chosen"
+    (line,) = table.verdict(rows)
+    assert line == "Without labels the choice is zebra / tsne / agglomerative: AMI 0.600, 0.100 below the best cell."
+    assert table.summary(rows)["chosen"]["ami"] == 0.6
+
+
+def test_a_strong_structure_at_odds_with_the_chosen_one_is_named():
+    choices, like = (0.5, 0.49, 0.45, 0.2), [1.0, 0.9, 0.1, 0.0]
+    rows = table.aggregate(unlabelled(choices, like_chosen=like, ami=[0.1, 0.1, 0.9, 0.0]))
+    assert table.second(rows)["ami_mean"] == 0.9
+    assert "zebra / tsne / agglomerative, AMI 0.900" in table.verdict(rows)[1]
+    assert table.summary(rows)["second"]["ami"] == 0.9
+    weak = table.aggregate(unlabelled(choices, like_chosen=[1.0, 0.9, 0.25, 0.0]))
+    assert table.second(weak) is None and len(table.verdict(weak)) == 1
 
 
 @pytest.mark.parametrize(
@@ -137,29 +167,29 @@ def test_summary_without_labels_goes_by_the_silhouette_of_all_clips():
 def test_without_labels_a_cell_that_clusters_next_to_nothing_is_not_the_best(largest, coverage):
     rows = table.aggregate(unlabelled((0.9, 0.1, 0.2), [largest, 0.3, 0.3], [coverage, 1, 1]))
     assert table.best(rows)["clusterer"] == CELLS[2][2]
-    assert list(table.degenerate(rows.sort_values("silhouette_all_mean"))) == [False, False, True]
+    assert list(table.degenerate(rows.sort_values("choice_mean"))) == [False, False, True]
     assert table.summary(rows)["zebra"]["clusterer"] == CELLS[2][2] and not table.warnings(rows)
 
 
 @pytest.mark.parametrize("largest, coverage", [(0.9, 1.0), (0.1, 0.2), (0.6, 0.7)])
 def test_nine_tenths_in_one_cluster_and_noise_may_be_the_best(largest, coverage):
-    assert table.best(table.aggregate(unlabelled((0.1, 0.9), largest, coverage)))["silhouette_all_mean"] == 0.9
+    assert table.best(table.aggregate(unlabelled((0.1, 0.9), largest, coverage)))["choice_mean"] == 0.9
 
 
 def test_where_no_cell_clusters_more_the_best_of_all_is_named_with_a_warning():
     rows = table.aggregate(unlabelled((0.1, 0.3), 0.95))
-    assert table.best(rows)["silhouette_all_mean"] == 0.3
+    assert table.best(rows)["choice_mean"] == 0.3
     assert re.fullmatch(r"warning: zebra / tsne / kmeans is best only.*90%.*95\.0% .*", "".join(table.warnings(rows)))
 
 
-def test_with_labels_nmi_alone_decides():
-    rows = table.aggregate(unlabelled((0.9, 0.1), [0.3, 0.95], nmi=[0.1, 0.2], ami=[0.1, 0.2]))
-    assert table.headline(rows) == "nmi" and table.best(rows)["nmi_mean"] == 0.2 and not table.warnings(rows)
+def test_with_labels_ami_alone_decides():
+    rows = table.aggregate(unlabelled((0.9, 0.1), [0.3, 0.95], nmi=[0.3, 0.1], ami=[0.1, 0.2]))
+    assert table.headline(rows) == "ami" and table.best(rows)["ami_mean"] == 0.2 and not table.warnings(rows)
 
 
 def test_other_rows_of_a_method_lead_nothing_and_one_named_by_the_labels_is_never_the_best():
     names = ["kmeans", "idfd", "idfd/memory", "scan/majority"]
-    rows = [one(("zebra", "none", name), 0, nmi=value) for name, value in zip(names, (0.2, 0.3, 0.5, 0.9), strict=True)]
+    rows = [one(("zebra", "none", name), 0, ami=value) for name, value in zip(names, (0.2, 0.3, 0.5, 0.9), strict=True)]
     result = table.aggregate(pd.DataFrame(rows))
     assert table.best(result)["clusterer"] == "idfd/memory"
     found = table.leaders(result, ["idfd", "scan"])
@@ -212,7 +242,7 @@ def test_markdown_has_one_row_a_cell_and_only_scores_that_exist():
     assert len({line.count("|") for line in text.splitlines()}) == 1
     assert len(text.splitlines()) == len(CELLS) + 2
     assert column(text, "NMI")[-1] == "0.010 ± 0.008" and column(text, "clusters")[0] == "9"
-    assert "AMI" not in text and "NMI" not in table.markdown(table.aggregate(unlabelled()))
+    assert "choice" not in text and "MI" not in table.markdown(table.aggregate(unlabelled()))
 
 
 @pytest.mark.parametrize("rows, score", [(scored(), "0.860 ± 0.008"), (unlabelled(), "0.300")])
@@ -243,7 +273,7 @@ def test_markdown_shows_sizes_and_nuisances():
     text = table.markdown(table.aggregate(rows))
     assert column(text, "largest") == ["0.250"] * 3 and column(text, "coverage") == ["0.750"] * 3
     assert column(text, "NMI of duration") == ["0.500"] * 3 and column(text, "NMI of level")[0] != ""
-    assert column(text, "silhouette (all clips)") and "NMI of rate" in text and "NMI of group" in text
+    assert column(text, "choice") and "NMI of rate" in text and "NMI of group" in text
 
 
 def test_one_seed_has_no_deviation():

@@ -76,6 +76,29 @@ def test_the_files_agree(tmp_path):
     assert np.array_equal(audio[0], soundfile.read(tmp_path / "a.wav", dtype="int16")[0][:8000])
 
 
+def rate_of(tmp_path, rates, **settings):
+    """The sample rate of the clips of the recordings in ``tmp_path``."""
+    table_ = table(*sorted(path.name for path in tmp_path.glob("*.wav")))
+    settings = {"workers": 1, "clip_seconds": 0.5, "max_rejected": 1.0} | settings
+    Prepare(**settings).run(table_, tmp_path, tmp_path / "out", scratch=tmp_path / "scratch", rates=rates)
+    form = json.loads((tmp_path / "out/format.json").read_text())
+    assert np.load(tmp_path / "out/audio.npy").shape[1] == form["samples"] == form["sample_rate"] // 2
+    return form["sample_rate"]
+
+
+def test_the_rate_is_as_high_as_wanted_and_as_recordings_have_it(tmp_path):
+    write(tmp_path, "a.wav", rate=22050)
+    assert rate_of(tmp_path, (16000, 16000)) == 16000, "no encoder asks for more"
+    assert rate_of(tmp_path, (16000, 44100)) == 22050
+    write(tmp_path, "b.wav", rate=48000)
+    (tmp_path / "c.wav").write_bytes(b"damaged")
+    assert rate_of(tmp_path, (16000, 44100)) == 44100
+    assert rate_of(tmp_path, (16000, 44100), sample_rate=8000) == 8000, "what is said stands"
+    (tmp_path / "b.wav").unlink()
+    write(tmp_path, "a.wav", rate=8000)
+    assert rate_of(tmp_path, (16000, 44100)) == 16000, "the log-mels want as much"
+
+
 def test_split_drops_a_remainder_under_half_a_clip_but_keeps_the_only_clip(tmp_path):
     for name, seconds in (("a.wav", 1.2), ("b.wav", 1.3), ("c.wav", 0.2)):
         write(tmp_path, name, seconds)

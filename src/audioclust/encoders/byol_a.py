@@ -65,6 +65,8 @@ class BYOLA:
 
     sample_rate = 16000
     input = "logmel"
+    training = "pretrained without labels"
+    licence = LICENCE
 
     @property
     def dim(self) -> int:

@@ -24,6 +24,7 @@ class BYOLARandom:
 
     sample_rate = 16000
     input = "logmel"
+    training = "untrained"
 
     @property
     def dim(self) -> int:

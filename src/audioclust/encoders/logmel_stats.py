@@ -26,6 +26,7 @@ class LogmelStats:
 
     sample_rate = 16000
     input = "logmel"
+    training = "no weights"
     dim = None  # statistics x bands: the log-mels decide
     uses_torch = False
 

@@ -157,6 +157,8 @@ class PaSST:
 
     sample_rate = RATE
     input = "waveform"
+    training = "pretrained on labels"
+    licence = LICENCE
     dim = 768
 
     def prepare(self) -> None:

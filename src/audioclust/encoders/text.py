@@ -41,6 +41,7 @@ class Text:
     random_state: int = 0  # seeds the randomised SVD
 
     input = "text"
+    training = "fitted here"
     dim = None  # the texts decide
     uses_torch = False
 

@@ -39,6 +39,8 @@ class Wav2Vec2:
 
     sample_rate = 16000
     input = "waveform"
+    training = "pretrained without labels"
+    licence = CHECKPOINT.licence
     dim = 768
 
     def prepare(self) -> None:

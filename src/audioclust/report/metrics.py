@@ -84,7 +84,8 @@ def sizes(clusters: np.ndarray) -> dict[str, float]:
     """Return how ``clusters`` (n,) divide the clips; all but the first are shares of the n clips.
 
     ``clusters``: how many there are, noise not counted. ``noise``. ``largest``: in the largest cluster. ``coverage``:
-    in a cluster of two or more clips, so neither noise nor alone.
+    in a cluster of two or more clips, so neither noise nor alone. ``balance``: entropy of the clusters' sizes over that
+    of equal ones, 1 where all are equally large; 0 of one cluster.
     """
     counts = np.unique(clusters[clusters != -1], return_counts=True)[1]
     return {
@@ -92,6 +93,7 @@ def sizes(clusters: np.ndarray) -> dict[str, float]:
         "noise": float(np.mean(clusters == -1)),
         "largest": float(counts.max(initial=0) / len(clusters)),
         "coverage": float(counts[counts > 1].sum() / len(clusters)),
+        "balance": float(entropy(counts) / np.log(len(counts))) if len(counts) > 1 else 0.0,
     }
 
 

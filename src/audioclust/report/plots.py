@@ -23,7 +23,7 @@ from matplotlib.lines import Line2D
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 
-from audioclust.report.table import MOST, eligible, headline
+from audioclust.report.table import HEADLINES, MOST, eligible, headline
 
 # Paul Tol's "muted" scheme and black: ten colours told apart with any colour vision; marks double them.
 COLOURS = ["#332288", "#DDCC77", "#117733", "#CC6677", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499", "#000000"]
@@ -240,7 +240,7 @@ def bars(table: pd.DataFrame, path: Path) -> None:
             _bars(axes, scored[scored["encoder"] == encoder], score, colours)
             axes.set_title(encoder, loc="left")
         for axes in panels[len(encoders) - across : len(encoders)]:
-            axes.set_xlabel("NMI" if score == "nmi" else "silhouette of all clips, noise and lone clips 0")
+            axes.set_xlabel(HEADLINES[score])
             axes.tick_params(labelbottom=True)
         for axes in panels[len(encoders) :]:
             axes.set_axis_off()

@@ -44,8 +44,8 @@ def markdown(
 
 def _chosen(headline: str, seed: int) -> str:
     by = {
-        "nmi": "NMI, which has seen the labels; nothing below has",
-        "silhouette_all": "silhouette of all clips, without labels",
+        "ami": "AMI, which has seen the labels; nothing below has",
+        "choice": "choice, without labels",
     }
     return f"The best cell of `metrics/table.csv` by its {by[headline]}. Labelling of seed {seed}."
 

@@ -1,7 +1,7 @@
 """The final table: one row per cell (encoder, reducer, clusterer), its summary and Markdown, the report's beside it.
 
-Where clips have labels, cells are compared by NMI, else by the silhouette in which noise and lone clips count 0: the
-headline score.
+Where clips have labels, cells are compared by AMI, which many clusters do not raise as they raise NMI, else by their
+``choice`` (``report.choice``): the headline score.
 """
 
 import json
@@ -16,6 +16,7 @@ import pandas as pd
 from audioclust.results import costs
 
 KEY = ["encoder", "reducer", "clusterer"]
+ORIGIN = "weights"  # where those of a row's encoder come from
 # What clusters may follow although it says how clips were recorded or cut, and the scores against each.
 NUISANCES = {
     "group": ("nmi", "ari", "acc", "explained"),
@@ -25,10 +26,15 @@ NUISANCES = {
 }
 SCORES = ["nmi", "nmi_arithmetic", "ami", "ari", "acc", "explained",
           *(f"{what}_{name}" for what, names in NUISANCES.items() for name in names),
-          "probe", "agreement", "silhouette_all", "silhouette", "davies_bouldin", "calinski_harabasz"]  # fmt: skip
-SIZES = ["clusters", "noise", "largest", "coverage"]
+          "probe", "agreement", "choice", "kappa", "found_again", "like_chosen",
+          "silhouette_all", "silhouette", "davies_bouldin", "calinski_harabasz"]  # fmt: skip
+SIZES = ["clusters", "noise", "largest", "coverage", "balance"]
+LABELLED, UNLABELLED = "ami", "choice"  # what cells are compared by
+HEADLINES = {LABELLED: "AMI", UNLABELLED: "choice without labels"}
 MAJORITY = "/majority"  # end of a row's name whose clusters are scored as their most frequent labels
 MOST = 0.9  # of the clips in the largest cluster or in none: a cell beyond that has not clustered them
+STRONG = 0.7  # of the best choice: a clustering that is as good and disagrees with it shows a second structure
+OTHER = 0.2  # adjusted Rand index below which two clusterings disagree
 # Shares of the clusters' entropy that a nuisance must explain to be said to lead: more than chance does (0, with 99 %
 # of random clusters of 100 clips below this), and without labels more than everything else together.
 BY_CHANCE, HALF = 0.1, 0.5
@@ -40,16 +46,19 @@ REPORT = {
 }
 # Columns of the Markdown, in this order; a score that no cell has is left out.
 SHOWN = {
+    "ami": "AMI",
     "nmi": "NMI",
     "ari": "ARI",
     "acc": "ACC",
-    "ami": "AMI",
     "group_nmi": "NMI of group",
     "duration_nmi": "NMI of duration",
     "rate_nmi": "NMI of rate",
     "level_nmi": "NMI of level",
     "probe": "probe",
     "agreement": "agreement",
+    "choice": "choice",
+    "kappa": "kappa",
+    "found_again": "found again",
     "silhouette_all": "silhouette (all clips)",
 }
 
@@ -59,7 +68,8 @@ def aggregate(rows: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         rows: encoder, reducer, clusterer; scores where there are any (``SCORES``, ``SIZES``); ``chosen``, the
-            parameters found from the data (dict or JSON); ``reason``, why the cell did not run ("" where it did).
+            parameters found from the data (dict or JSON); ``reason``, why the cell did not run ("" where it did); where
+            it is known ``weights``, where the encoder's come from.
 
     Returns:
         ``seeds``, the number that ran; ``<score>_mean`` and ``<score>_std`` over them (population, ddof=0; NaN where
@@ -73,7 +83,8 @@ def aggregate(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _row(key: tuple[Hashable, ...], cell: pd.DataFrame) -> dict[str, Any]:
     ran = cell[cell["reason"] == ""]
-    row: dict[str, Any] = dict(zip(KEY, key, strict=True)) | {"seeds": len(ran)}
+    row: dict[str, Any] = dict(zip(KEY, key, strict=True))
+    row |= ({ORIGIN: cell[ORIGIN].iloc[0]} if ORIGIN in cell else {}) | {"seeds": len(ran)}
     for name in SCORES:
         values = _numbers(ran, name)
         row[f"{name}_mean"], row[f"{name}_std"] = rounded(values.mean()), rounded(values.std(ddof=0))
@@ -110,8 +121,8 @@ def _rank(column: str, name: str) -> tuple[int, str]:
 
 
 def headline(table: pd.DataFrame) -> str:
-    """Return the score that cells are compared by: "nmi" where there are labels, else "silhouette_all"."""
-    return "nmi" if table["nmi_mean"].notna().any() else "silhouette_all"
+    """Return the score that cells are compared by, which depends on whether there are labels."""
+    return LABELLED if table[f"{LABELLED}_mean"].notna().any() else UNLABELLED
 
 
 def degenerate(table: pd.DataFrame) -> pd.Series:
@@ -126,11 +137,13 @@ def eligible(table: pd.DataFrame) -> pd.Series:
 
     All with a score where each is degenerate.
     """
-    scored = table[f"{headline(table)}_mean"].notna() & ~table["clusterer"].str.endswith(MAJORITY)
-    if headline(table) == "nmi":
-        return scored
+    return _eligible(table, headline(table))
+
+
+def _eligible(table: pd.DataFrame, score: str) -> pd.Series:
+    scored = table[f"{score}_mean"].notna() & ~table["clusterer"].str.endswith(MAJORITY)
     sound = scored & ~degenerate(table)
-    return sound if sound.any() else scored
+    return sound if score == UNLABELLED and sound.any() else scored
 
 
 def best(table: pd.DataFrame) -> dict[str, Any]:
@@ -157,6 +170,47 @@ def _first(table: pd.DataFrame) -> int | None:
     return None if scores.isna().all() else scores.reset_index(drop=True).idxmax()
 
 
+def chosen(table: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the row of the cell that is taken where there are no labels; None where no cell has a choice."""
+    scores = table[f"{UNLABELLED}_mean"].where(_eligible(table, UNLABELLED)).reset_index(drop=True)
+    return None if scores.isna().all() else table.iloc[scores.idxmax()].to_dict()
+
+
+def second(table: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the row of the best cell of a second structure: strong, and at odds with the ``chosen`` cell.
+
+    None where there is none.
+    """
+    first = chosen(table)
+    if first is None:
+        return None
+    at_odds = table["like_chosen_mean"] < OTHER
+    strong = table[f"{UNLABELLED}_mean"] >= STRONG * first[f"{UNLABELLED}_mean"]
+    return chosen(table[at_odds & strong & _eligible(table, UNLABELLED)])
+
+
+def verdict(table: pd.DataFrame) -> list[str]:
+    """Return lines on what is taken without labels: what it is, what that costs where there are labels, what else."""
+    first, other = chosen(table), second(table)
+    if first is None:
+        return []
+    lines = []
+    if headline(table) == LABELLED:
+        top, its = best(table)[f"{LABELLED}_mean"], first[f"{LABELLED}_mean"]
+        lines.append(
+            f"Without labels the choice is {_name(first)}: AMI {its:.3f}, {max(top - its, 0):.3f} below the best cell."
+        )
+    else:
+        lines.append(f"Chosen without labels: {_name(first)}, whose clusters other encoders see too.")
+    if other is not None:
+        score = f", AMI {other[f'{LABELLED}_mean']:.3f}" if headline(table) == LABELLED else ""
+        lines.append(
+            f"There is a second structure, nearly as strong and at odds with it: {_name(other)}{score}. Which one is "
+            "wanted the recordings do not say: listen to both."
+        )
+    return lines
+
+
 def leaders(table: pd.DataFrame, methods: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
     """Return the row of the best cell over all ("best"), of each encoder and of each of the deep ``methods``.
 
@@ -169,17 +223,24 @@ def leaders(table: pd.DataFrame, methods: Sequence[str] = ()) -> dict[str, dict[
 
 
 def summary(table: pd.DataFrame, methods: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """Return the figures of the ``leaders``, for ``dvc metrics diff``.
+    """Return the figures of the ``leaders``, of the ``chosen`` cell and the ``second``, for ``dvc metrics diff``.
 
     A number that is missing is null. Only methods have their ``agreement`` here: it compares settings of one cell, and
     the best cell of an encoder is another one from run to run.
     """
-    names = ["nmi", "ari", "acc"] if headline(table) == "nmi" else ["silhouette_all", *SIZES]
+    names = ["ami", "nmi", "ari", "acc"] if headline(table) == LABELLED else [UNLABELLED, *SIZES]
+    rows = leaders(table, methods) | {"chosen": chosen(table), "second": second(table)}
     return {
-        name: ({"encoder": row["encoder"]} if name == "best" else {})
+        name: ({"encoder": row["encoder"]} if name in ("best", "chosen", "second") else {})
         | _brief(row, [*names, "agreement"] if name in methods else names)
-        for name, row in leaders(table, methods).items()
+        for name, row in rows.items()
+        if row is not None
     }
+
+
+def remarks(table: pd.DataFrame, methods: Sequence[str] = ()) -> list[str]:
+    """Return what is to be said under the table: ``verdict`` and ``warnings``."""
+    return verdict(table) + warnings(table, methods)
 
 
 def warnings(table: pd.DataFrame, methods: Sequence[str] = ()) -> list[str]:
@@ -189,7 +250,7 @@ def warnings(table: pd.DataFrame, methods: Sequence[str] = ()) -> list[str]:
     more than half.
     """
     lines, first = [], best(table)
-    if headline(table) != "nmi" and degenerate(table.loc[eligible(table)]).all():
+    if headline(table) == UNLABELLED and degenerate(table.loc[eligible(table)]).all():
         lines.append(
             f"warning: {_name(first)} is best only because every cell has more than {MOST:.0%} of the clips in one "
             f"cluster, as noise or alone ({first['largest']:.1%} in its largest): none has clustered them; try other "
@@ -233,16 +294,18 @@ def markdown(table: pd.DataFrame, runs: pd.DataFrame | None = None) -> str:
     """
     paid = _spent(runs)
     scores = [name for name in SHOWN if table[f"{name}_mean"].notna().any()]
-    head = [*KEY, *(SHOWN[name] for name in scores), *SIZES, "chosen", *(["s", "MB"] if paid else [])]
+    what = [*KEY, *([ORIGIN] if ORIGIN in table else [])]
+    head = [*what, *(SHOWN[name] for name in scores), *SIZES, "chosen", *(["s", "MB"] if paid else [])]
     lines = []
     for row in table.to_dict("records"):
-        cells = [row[part] for part in KEY] + [_mean_std(row, name) for name in scores]
+        cells = [_text(row[part]) for part in what] + [_mean_std(row, name) for name in scores]
         cells += [_figure(row["clusters"], "g"), *(_figure(row[name], ".3f") for name in SIZES[1:]), _remark(row)]
         cells += list(paid.get(tuple(cells[:3]), ("", ""))) if paid else []
         lines.append(cells)
     first = _first(table)
-    bold = [] if first is None else [(first, column) for column in (0, 1, 2, 3 + scores.index(headline(table)))]
-    return grid(head, lines, range(3, 3 + len(scores) + len(SIZES)), bold)
+    before = len(what)
+    bold = [] if first is None else [(first, at) for at in (0, 1, 2, before + scores.index(headline(table)))]
+    return grid(head, lines, range(before, before + len(scores) + len(SIZES)), bold)
 
 
 def grid(head: list[str], lines: list[list[str]], right: range, bold: Collection[tuple[int, int]] = ()) -> str:
@@ -257,6 +320,11 @@ def grid(head: list[str], lines: list[list[str]], right: range, bold: Collection
 def _escaped(text: str) -> str:
     """Return a text as one cell of Markdown shows it: on one line, no code, no HTML."""
     return re.sub(r"[\\|`<]", r"\\\g<0>", " ".join(str(text).split()))
+
+
+def _text(value: Any) -> str:
+    """Return a text; a table that was read from CSV has NaN for ""."""
+    return value if isinstance(value, str) else ""
 
 
 def _figure(value: float, form: str) -> str:

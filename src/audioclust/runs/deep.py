@@ -8,7 +8,8 @@ import pandas as pd
 
 from audioclust import registry
 from audioclust.results import costs
-from audioclust.runs.training import EMBEDDING, Train, curve, key
+from audioclust.results.embeddings import EMBEDDING
+from audioclust.runs.training import Train, curve, key
 from audioclust.training.loop import Run
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips

@@ -74,6 +74,12 @@ class Embed:
                 stream.write(rows)
 
 
+def origin(kind: type) -> str:
+    """Return where the weights of an encoder's class come from, and under which licence."""
+    said = getattr(kind, "training", ""), getattr(kind, "licence", "")
+    return "; ".join(filter(None, said))
+
+
 @lru_cache(maxsize=1)
 def _built(name: str, section: tuple, device: str, seed: int, stats: tuple[float, float]) -> Any:
     """Return the encoder with its weights; a worker process builds it once."""

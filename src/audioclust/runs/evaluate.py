@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from audioclust.report import choice
 from audioclust.report.metrics import AGAINST, ari, binned, explained, linear_probe, score, score_without_labels, sizes
-from audioclust.report.table import KEY, MAJORITY, NUISANCES
+from audioclust.report.table import KEY, MAJORITY, NUISANCES, degenerate
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Evaluate:
             against["group"] = tuple(name for name in against["group"] if name != "explained")
         # Where groups follow the labels, folds of groups would have no clip of a class to learn from.
         folds = truths["group"] if "explained" in against.get("group", ()) else None
+        chosen = self._choices(cells, embeddings, seeds)
         known: dict[tuple, dict[str, Any]] = {}
         probed: dict[tuple, dict[str, Any]] = {}
         agreed = _agreements(cells)
@@ -67,8 +69,43 @@ class Evaluate:
                 known[key] = _scores(truths, against, labels, x, self.sample)
             if x is not None and key[:2] not in probed:
                 probed[key[:2]] = _probe(x, truths["label"], folds, self.sample)
-            rows.append(cell | known[key] | probed.get(key[:2], {}) | agreed.get(i, {}))
+            rows.append(cell | known[key] | probed.get(key[:2], {}) | agreed.get(i, {}) | chosen.get(i, {}))
         return pd.DataFrame(rows)
+
+    def _choices(
+        self, cells: list[tuple[dict[str, Any], np.ndarray]], embeddings: Mapping[str, Path], seeds: Sequence[int]
+    ) -> dict[int, dict[str, float]]:
+        """Return of each labelling, by its place, how far it can be trusted without labels: see ``report.choice``.
+
+        None of a labelling that labels have named. Of encoders that are trained here the space of the first seed is
+        asked.
+        """
+        places = [i for i, (cell, _) in enumerate(cells) if not _unchosen(cell)]
+        if not places:
+            return {}
+        chosen = _some(len(cells[places[0]][1]), self.sample)
+        labellings = np.stack([cells[i][1][chosen] for i in places])
+        asked = {name: space({"encoder": name, "seed": seeds[0]}, embeddings, seeds)[0] for name in embeddings}
+        spaces = {name: np.asarray(x[chosen]) for name, x in asked.items()}
+        found = choice.kappas(spaces, labellings)
+        kappa = choice.seen(found, [cells[i][0]["encoder"].split("+") for i in places])
+        again = choice.found_again(labellings, [(cells[i][0]["encoder"], cells[i][0]["seed"]) for i in places])
+        value = choice.choice(kappa, again)
+        sound = [not degenerate(pd.DataFrame([sizes(each)]))[0] for each in labellings]
+        first = labellings[int(np.where(sound if any(sound) else True, value, -np.inf).argmax())]
+        like = [_alike(first, each) for each in labellings]
+        columns = {"choice": value, "kappa": kappa, "found_again": again, "like_chosen": np.array(like)}
+        return {i: {name: float(column[j]) for name, column in columns.items()} for j, i in enumerate(places)}
+
+
+def _unchosen(cell: Mapping[str, Any]) -> bool:
+    """Tell whether a cell is none to choose: it did not run, or labels have named its clusters."""
+    return bool(cell["reason"]) or cell["clusterer"].endswith(MAJORITY)
+
+
+def _some(n: int, sample: int) -> np.ndarray:
+    """Return at most ``sample`` of n rows, the same in each run, in their order."""
+    return np.sort(np.random.default_rng(0).permutation(n)[:sample])
 
 
 def space(
@@ -168,7 +205,7 @@ def _scores(
         scores = _against(truths[what], clusters, names)
         found |= {name if what == "label" else f"{what}_{name}": value for name, value in scores.items()}
     if x is not None:
-        chosen = np.sort(np.random.default_rng(0).permutation(len(x))[:sample])
+        chosen = _some(len(x), sample)
         # Rows are read from the file here, so that a large embedding never comes into memory whole.
         found |= score_without_labels(np.asarray(x[chosen]), clusters[chosen], sample=sample)
     return found | sizes(clusters)

@@ -10,6 +10,8 @@ import pandas as pd
 
 from audioclust.datasets._layout import TEXT
 
+UNKNOWN = 10  # clusters where nobody says how many: no rule that looks at the clips did better (docs/CHOICE.md)
+PER_CLUSTER = 3  # clips on average, at least, where nobody says how many clusters
 # Columns of the clip table that are no labelling: seconds, Hz of the recording, dBFS of the clip (RMS)
 CLIP = ("clip_id", "path", "start", "duration", "rate", "level", "group")
 
@@ -44,26 +46,24 @@ class Label:
         return clips[name]
 
 
+def number(classes: int, clips: int) -> int:
+    """Return what "auto" stands for: the number of classes or, where there are none, 10, of few clips fewer."""
+    return classes or min(UNKNOWN, max(clips // PER_CLUSTER, 2))
+
+
 def resolve(wanted: Mapping[str, int | str], classes: int, clips: int) -> dict[str, int]:
     """Return the number of clusters of each section, before hours of training and not after them.
 
     Args:
-        wanted: section -> its ``k``, a number or "auto", the number of classes.
+        wanted: section -> its ``k``, a number or "auto": ``number``.
         classes: how many the labels have; 0 without labels.
         clips: how many there are.
 
     Raises:
-        ValueError: a line on "auto" where there are no classes, and one per section with more clusters than clips.
+        ValueError: a line per section with more clusters than clips.
     """
-    found = {section: classes if k == "auto" else k for section, k in wanted.items()}
-    unknown = [f"{section}.k" for section, k in found.items() if not k]
-    mistakes = []
-    if unknown:
-        mistakes.append(
-            f"{', '.join(unknown)} = auto: means the number of classes, and this data set has no labels; set a number "
-            "for all, e.g. `dvc exp run -S k=8`"
-        )
-    mistakes += [
+    found = {section: number(classes, clips) if k == "auto" else k for section, k in wanted.items()}
+    mistakes = [
         f"{section}.k = {k}: more clusters than the {clips} clips; lower it, or k where the section has auto"
         for section, k in found.items()
         if k > clips

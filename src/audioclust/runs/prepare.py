@@ -10,8 +10,8 @@ import json
 import math
 import os
 from collections import Counter
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,6 +31,8 @@ from audioclust.runs.label import CLIP
 SECTION = 600.0  # seconds of one recording that a task decodes, at most
 TASK = 300.0  # seconds of sound in a task of several recordings, about
 ASKED = 1 << 20  # bytes from which a recording is asked for its length
+ASKED_AT_ONCE = 256  # recordings whose sample rate a task asks for
+RATE = 16000  # Hz, of the default log-mels
 BYTES_PER_SECOND = 32_000  # of a recording that was not asked
 LISTED = 3  # recordings named in the summary
 
@@ -39,7 +41,8 @@ LISTED = 3  # recordings named in the summary
 class Prepare:
     """How recordings become clips."""
 
-    sample_rate: Annotated[int, Field(ge=1000, le=192_000)] = 16000  # of the clips, Hz
+    # Of the clips, Hz; auto: the highest that an encoder asks for, as far as a recording has as much
+    sample_rate: Annotated[int, Field(ge=1000, le=192_000)] | Literal["auto"] = "auto"
     channels: Literal["mean", "first", "each"] = "mean"  # each: every channel becomes a clip of its own
     clip_seconds: Positive = 4.0  # length of a clip; shorter recordings are padded with zeros at the end
     # crop keeps the first clip of a long recording, split cuts it into consecutive ones, of which the last is dropped
@@ -50,7 +53,9 @@ class Prepare:
     max_rejected: Unit = 0.05
     workers: Annotated[int, Field(ge=-1)] = -1  # processes; -1: one per core
 
-    def run(self, recordings: pd.DataFrame, root: Path, out: Path, *, scratch: Path) -> str:
+    def run(
+        self, recordings: pd.DataFrame, root: Path, out: Path, *, scratch: Path, rates: tuple[int, int] = (RATE, RATE)
+    ) -> str:
         """Write ``audio.npy`` (n, samples) int16, ``clips.csv``, ``rejected.csv``, ``format.json``, ``info.json``.
 
         ``clips.csv`` has one row per clip and, after ``CLIP``, a column for each labelling and, where recordings have
@@ -65,6 +70,7 @@ class Prepare:
             out: the folder to write to.
             scratch: the folder where finished tasks wait for the others, in a folder per key; it is removed at the end
                 unless other runs need it.
+            rates: what ``sample_rate`` auto is at least, and at most where a recording has as much.
 
         Returns:
             What was used and what was not, in a sentence or two.
@@ -76,12 +82,19 @@ class Prepare:
         self.check()
         table = _ordered(recordings, root)
         paths = table["path"].tolist()
+        rate = self._rate(paths, root, *rates) if self.sample_rate == "auto" else self.sample_rate
+        return replace(self, sample_rate=rate)._run(table, recordings.attrs.get("other_files", 0), root, out, scratch)
+
+    def _run(self, table: pd.DataFrame, others: int, root: Path, out: Path, scratch: Path) -> str:
+        """Do what ``run`` does, of ordered recordings, at a rate that is known."""
+        self.check()
+        paths = table["path"].tolist()
         with Unfinished(scratch, _key(self._settings(), paths)) as folder:
             found = self._converted(self._sections(paths, root), root, folder)
             rejected = [row for each in found for row in each["rejected"]]
             rows = [row for each in found for row in each["clips"]]
             _write_csv(pd.DataFrame(rejected, columns=["path", "start", "reason", "detail"]), out / "rejected.csv")
-            info = _counts(found, rows, recordings.attrs.get("other_files", 0))
+            info = _counts(found, rows, others)
             _judge(info, rejected, self.max_rejected)
             _write_audio(found, len(rows), self._settings()["samples"], out / "audio.npy")
             columns = [name for name in CLIP if name != "group"]
@@ -92,12 +105,20 @@ class Prepare:
         return _summary(info, found, rejected)
 
     def check(self) -> None:
-        if round(self.clip_seconds * self.sample_rate) < 1:
+        if self.sample_rate != "auto" and round(self.clip_seconds * self.sample_rate) < 1:
             raise ValueError(
                 f"data.clip_seconds = {self.clip_seconds}: a clip must have a sample at {self.sample_rate} Hz; raise it"
             )
         if self.workers == 0:
             raise ValueError("data.workers = 0: must be 1 or more, or -1 for one per core")
+
+    def _rate(self, paths: list[str], root: Path, least: int, most: int) -> int:
+        """Return the highest sample rate of all recordings, within the two limits."""
+        if least >= most:
+            return least
+        blocks = [[root / path for path in paths[i : i + ASKED_AT_ONCE]] for i in range(0, len(paths), ASKED_AT_ONCE)]
+        found = parallel.run(_highest, [(block,) for block in blocks], workers=self.workers)
+        return min(max(least, *found), most)
 
     def _settings(self) -> dict[str, Any]:
         """Return what the clips of a recording depend on."""
@@ -163,6 +184,15 @@ def _ordered(recordings: pd.DataFrame, root: Path) -> pd.DataFrame:
     if len(twice):
         raise ValueError(f"{len(twice)} recordings are listed twice, the first is {printable(twice.iloc[0])!r}")
     return table.sort_values("path", ignore_index=True)
+
+
+def _highest(paths: list[Path]) -> int:
+    """Return the highest sample rate of some recordings, as far as their headers tell; 0 of none."""
+    highest = 0
+    for path in paths:
+        with suppress(Rejected), closing(open_recording(path)) as recording:
+            highest = max(highest, recording.rate)
+    return highest
 
 
 def _seconds(path: Path) -> float | None:

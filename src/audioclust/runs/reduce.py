@@ -1,12 +1,13 @@
 """One reducer over one embedding, once for all clusterers, with the neighbour graph that they share."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from audioclust.parameters import Count
 from audioclust.points.neighbours import Neighbours
+from audioclust.points.scale import Scale
 from audioclust.points.scale import scale as scaled
 
 
@@ -14,7 +15,7 @@ from audioclust.points.scale import scale as scaled
 class Reduce:
     """What every space of an embedding has in common."""
 
-    scale: Literal["none", "standardise", "l2"] = "none"  # of the embedding, before the reduction
+    scale: Scale = "standardise_l2"  # of the embedding, before the reduction
     neighbours: Count = 30  # of each point in the graph; at most n - 1
 
     def space(

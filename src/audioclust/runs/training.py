@@ -23,7 +23,6 @@ from audioclust.results.unfinished import Unfinished
 from audioclust.training.loop import Run
 
 DIGITS = 5  # of the figures in a curve
-EMBEDDING = "embedding.npy"
 
 
 @dataclass
