@@ -18,6 +18,7 @@ WORDS=(
   -S augment.ripple=1.0
 
   -S 'encoders=[logmel_stats]'
+  -S reduce.scale=none
   -S simclr.backbone=grid
   -S simclr.batch=256
   -S simclr.views=16

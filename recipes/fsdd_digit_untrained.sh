@@ -10,6 +10,7 @@ DATA=${DATA:-../shared/data}
 dvc exp run evaluate "${NO_TRAINING[@]}" \
   -S data.dataset=fsdd \
   -S "data.root=\"$DATA/fsdd\"" \
+  -S reduce.scale=none \
   -S data.label=digit \
   -S data.clip_seconds=1.0 \
   "$@"

@@ -13,6 +13,7 @@ queue() { # width, strong
   dvc exp run evaluate --queue "${NO_METHODS[@]}" \
     -S data.dataset=fsdd \
     -S "data.root=\"$DATA/fsdd\"" \
+    -S reduce.scale=none \
     -S data.label=speaker \
     -S data.clip_seconds=1.0 \
     -S "augment.width=$1" \

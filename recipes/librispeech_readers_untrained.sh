@@ -10,5 +10,6 @@ DATA=${DATA:-../shared/data}
 dvc exp run evaluate "${NO_TRAINING[@]}" \
   -S data.dataset=librispeech \
   -S "data.root=\"$DATA/librispeech-mini/test-other\"" \
+  -S reduce.scale=none \
   -S data.label=speaker \
   "$@"

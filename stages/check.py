@@ -43,7 +43,9 @@ def main() -> None:
     for kind, sections in grid.items():
         for name, section in sections.items():
             section.pop("k", None)  # the grid takes it from stage label, so that it runs again for another number alone
-            sections[name] = {"parameters": section, "code": fingerprints.item_in_grid(kind, name)}
+            room = _room(kind, name)
+            code = fingerprints.item_in_grid(room, name)
+            sections[name] = {"room": room, "parameters": section, "code": code}
     _write_json(CHECK / "grid.json", grid)
     files.write_text(NOTHING / "README", "Methods that start from nothing depend on this file, which never changes.\n")
     files.write_text(SEPARATORS / NOTHING.name / "README", "For a params.yaml without separators.\n")
@@ -99,7 +101,7 @@ def _code(params: Params) -> dict[str, list[tuple[str, str]]]:
     found |= {f"separator/{name}": [] for name in params.separators()}
     found |= {f"embed/{name}": [("encoders", name)] for name in params.items("encoders")}
     found |= {f"pretext/{name}": [("pretext", name)] for name in params.items("pretexts")}
-    found["grid"] = [(kind, name) for kind in GRID for name in params.items(kind)]
+    found["grid"] = [(_room(kind, name), name) for kind in GRID for name in params.items(kind)]
     for name, encoder in params.methods().items():
         trained = [("pretext", encoder)] if encoder in params.items("pretexts") else []
         found[f"deep/{name}"] = [("methods", name), *trained]
@@ -109,8 +111,13 @@ def _code(params: Params) -> dict[str, list[tuple[str, str]]]:
 
 def _complete(params: Params, kind: str, name: str) -> dict[str, Any]:
     """Return the section of an item with its defaults; its ``k`` is what it asks for, or what the whole file does."""
-    item = registry.get(ITEMS[kind], name)
+    item = registry.get(_room(kind, name), name)
     return values(item(**params.section(name, item)))
+
+
+def _room(kind: str, name: str) -> str:
+    """Return the room of an item of a list."""
+    return registry.clusterer_room(name) if kind == "clusterers" else ITEMS[kind]
 
 
 def _clusters(params: Params, clusterers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -25,10 +25,8 @@ def main() -> None:
         return
     k = json.loads((TRUTH / "k/grid.json").read_text(encoding="utf-8"))
     items = json.loads((CHECK / "grid.json").read_text(encoding="utf-8"))
-    reducers = {name: Item("reducers", name, **item) for name, item in items["reducers"].items()}
-    clusterers = {
-        name: Item("clusterers", name, **item).with_k(k.get(name)) for name, item in items["clusterers"].items()
-    }
+    reducers = {name: Item(name=name, **item) for name, item in items["reducers"].items()}
+    clusterers = {name: Item(name=name, **item).with_k(k.get(name)) for name, item in items["clusterers"].items()}
     x = np.load(EMBEDDINGS / encoder / EMBEDDING)
     reduce, baseline = Reduce(**params.section("reduce", Reduce)), Baseline(**params.section("baseline", Baseline))
     pieces = Pieces(SCRATCH / "pieces")

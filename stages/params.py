@@ -164,6 +164,20 @@ class Params:
         """Check that each method can start from its encoder: importing the methods takes seconds."""
         self.stop([mistake for start in self.methods().items() for mistake in self._start(*start)])
 
+    def check_grid(self) -> None:
+        """Check that methods among the clusterers take an embedding, and run there alone."""
+        methods = [name for name in self.items("clusterers") if registry.clusterer_room(name) == METHODS]
+        kinds = {name: registry.get(METHODS, name).input for name in methods}
+        mistakes = [
+            f"clusterers: {name!r} is a method on {kind}s, and the grid has embeddings: name it in {METHODS}"
+            for name, kind in kinds.items()
+            if kind != "embedding"
+        ]
+        mistakes += [
+            f"{name!r} stands in clusterers and in {METHODS}: remove one" for name in methods if name in self.methods()
+        ]
+        self.stop(mistakes)
+
     def _start(self, method: str, encoder: str | None) -> list[str]:
         """Return what is wrong with the encoder that a method starts from."""
         frozen, trained = self.items("encoders"), self.items("pretexts")
@@ -240,11 +254,12 @@ class Params:
     def _check_names(self) -> None:
         """Every top-level key is a list or a section of a stage or a registered file; lists name such files."""
         registered = {key: registry.names(folder) for key, folder in ITEMS.items()}
+        named = registered | {"clusterers": [*registered["clusterers"], *registered[METHODS]]}
         datasets = registry.names("datasets")
         corpora, stages = registry.names(CORPORA), (KIND, CLUSTERS, METHODS, PAIRS, SEPARATORS, *STAGE_SECTIONS)
         known = [*LISTS, *stages, *datasets, *corpora, *chain.from_iterable(registered.values())]
         mistakes = [f"{key}: unknown section{choices(key, known)}" for key in self.content if key not in known]
-        for key, names in registered.items():
+        for key, names in named.items():
             items = self.content.get(key)
             for item in items if isinstance(items, list | dict) else []:
                 if item in DECLINED:
@@ -307,6 +322,7 @@ def check_all(params: Params) -> None:
     for key in LISTS:
         params.items(key)
     params.check_starts()
+    params.check_grid()
     params.pairs()
     mistakes = [mistake for name, kinds in sections.items() for mistake in params.mistakes(name, *kinds)]
     for name in params.separators():

@@ -19,10 +19,14 @@ from functools import cache
 from pathlib import Path
 
 LIBRARIES = (
-    "av", "faiss", "joblib", "matplotlib.pyplot", "numba", "pandas", "pydantic", "safetensors.torch", "scipy.optimize",
-    "scipy.stats", "sklearn.cluster", "sklearn.manifold", "sklearn.metrics", "soundfile", "torch", "torch._dynamo",
-    "ruamel.yaml", "torchaudio", "yaml", "dvc.cachemgr", "dvc.cli.parser", "dvc.repo.experiments.executor.local",
+    "av", "faiss", "fast_bss_eval", "fastcluster", "joblib", "matplotlib.backends.backend_agg", "matplotlib.pyplot",
+    "numba.np.ufunc.parallel", "numba.typed", "pandas", "pooch", "pydantic.type_adapter", "safetensors.torch",
+    "scipy.optimize", "scipy.signal", "scipy.stats", "sklearn.cluster", "sklearn.feature_extraction",
+    "sklearn.manifold", "sklearn.metrics", "sklearn.pipeline", "soundfile", "soxr", "torch", "torch._dynamo",
+    "torchaudio", "tqdm.auto", "ruamel.yaml", "yaml", "dulwich.worktree", "dvc.cachemgr", "dvc.cli.parser",
+    "dvc.data_cloud", "dvc.repo.artifacts", "dvc.repo.experiments.executor.local",
     "dvc.repo.experiments.queue.celery", "dvc.repo.index", "dvc.repo.plots", "dvc.utils.strictyaml",
+    "dvc_data.hashfile.db.local", "fsspec.implementations.memory",
 )  # fmt: skip
 MOST = 1 << 20  # bytes of a request: arguments and environment
 

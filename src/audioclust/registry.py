@@ -26,6 +26,11 @@ def module(kind: str, name: str) -> ModuleType:
     return importlib.import_module(f"audioclust.{kind}.{name}")
 
 
+def clusterer_room(name: str) -> str:
+    """Return the room of an item of the grid: "clusterers", or "methods" of a method on embeddings."""
+    return "clusterers" if name in names("clusterers") else "methods"
+
+
 def get(kind: str, name: str) -> type:
     """Return the class that ``audioclust/<kind>/<name>.py`` defines under its own name."""
     found = module(kind, name)

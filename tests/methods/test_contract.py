@@ -161,7 +161,7 @@ def test_same_seed_same_labels_and_nothing_of_the_callers_is_changed(name, start
     x, _ = sounds()
     embedding, weights = start.transform(x), {n: v.clone() for n, v in start.backbone_.state_dict().items()}
     before = x.copy(), embedding.copy()
-    models = [make(name, random_state=seed) for seed in (0, 0, 1)]
+    models = [short(name, random_state=seed) for seed in (0, 0, 1)]
     arguments = models[0].get_params()
     for model in models:
         torch.rand(3)
@@ -181,7 +181,7 @@ def test_same_seed_same_labels_and_nothing_of_the_callers_is_changed(name, start
 @names
 def test_labels_given_to_fit_are_ignored(name, start):
     x, kinds = sounds()
-    np.testing.assert_array_equal(found(fit(make(name), x, start, kinds)), found(fit(make(name), x, start)))
+    np.testing.assert_array_equal(found(fit(short(name), x, start, kinds)), found(fit(short(name), x, start)))
 
 
 @cases
@@ -289,7 +289,7 @@ def test_parameters_can_be_read_set_and_copied(name):
 def test_frames_without_signal_are_ignored(name, start):
     x, _ = sounds()
     padded = [np.concatenate([x, np.full((60, 16, 8), value, np.float32)], axis=2) for value in (-16, 100)]
-    models = [make(name).fit(p, frames=np.full(60, 24), encoder=start) for p in padded]
+    models = [short(name).fit(p, frames=np.full(60, 24), encoder=start) for p in padded]
     np.testing.assert_array_equal(*(model.labels_ for model in models))
     np.testing.assert_array_equal(models[0].predict(padded[1], frames=np.full(60, 24)), models[0].labels_)
 
@@ -297,7 +297,7 @@ def test_frames_without_signal_are_ignored(name, start):
 @on_logmels
 def test_other_bands_are_an_error(name, start):
     x, _ = sounds()
-    model = fit(make(name), x, start)
+    model = fit(short(name), x, start)
     with pytest.raises(ValueError, match="views of 8 bands: this network was trained on 16"):
         model.predict(x[:, :8])
 
@@ -305,7 +305,7 @@ def test_other_bands_are_an_error(name, start):
 @on_logmels
 def test_another_front_end_is_an_error(name, start, tmp_path):
     x, _ = sounds()
-    model = make(name).fit(Clips(x, front_end=FRONT_END), encoder=start, embedding=start.transform(x))
+    model = short(name).fit(Clips(x, front_end=FRONT_END), encoder=start, embedding=start.transform(x))
     model.save(tmp_path)
     assert model.front_end_ == FRONT_END
     for each in (model, type(model).load(tmp_path, DEVICE)):
@@ -316,4 +316,4 @@ def test_another_front_end_is_an_error(name, start, tmp_path):
             each.predict(x)
         for same in (each.predict(x, front_end=each.front_end_), each.predict(Clips(x, front_end=FRONT_END))):
             np.testing.assert_array_equal(same, model.labels_)
-    assert fit(make(name), x, start).front_end_ is None
+    assert fit(short(name), x, start).front_end_ is None

@@ -59,22 +59,34 @@ def rgb(text):
     return tuple(int(text[i : i + 2], 16) for i in (1, 3, 5))
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Return a function that returns the picture of a name, drawn once."""
+    folder = tmp_path_factory.mktemp("drawn")
+
+    def draw(name):
+        path = folder / f"{name}.png"
+        if not path.exists():
+            DRAWN[name](path)
+        return path
+
+    return draw
+
+
 @pytest.mark.parametrize("name", DRAWN)
-def test_every_picture_is_drawn_and_fits_a_readme(name, tmp_path):
-    DRAWN[name](tmp_path / "drawn.png")
-    height, width = imread(tmp_path / "drawn.png").shape[:2]
+def test_every_picture_is_drawn_and_fits_a_readme(name, drawn):
+    height, width = imread(drawn(name)).shape[:2]
     assert 400 <= width <= 1300 and height <= 1700
-    assert len(colours_of(tmp_path / "drawn.png")) > 1
+    assert len(colours_of(drawn(name))) > 1
 
 
 @pytest.mark.parametrize("name", ["map", "confusion", "confusion without labels", "bars", "examples"])
-def test_equal_data_give_equal_bytes_whatever_the_users_style(name, tmp_path):
-    DRAWN[name](tmp_path / "one.png")
+def test_equal_data_give_equal_bytes_whatever_the_users_style(name, drawn, tmp_path):
     with rc_context({"font.size": 20, "lines.linewidth": 5, "axes.facecolor": "red", "savefig.dpi": 30}):
         DRAWN[name](tmp_path / "two.png")
-    drawn = (tmp_path / "one.png").read_bytes()
-    assert drawn == (tmp_path / "two.png").read_bytes()
-    assert b"Software" not in drawn and b"tIME" not in drawn
+    written = drawn(name).read_bytes()
+    assert written == (tmp_path / "two.png").read_bytes()
+    assert b"Software" not in written and b"tIME" not in written
 
 
 def test_the_map_greys_what_has_no_label_and_noise():
@@ -145,12 +157,11 @@ def test_confusion_rows_name_clusters_without_a_class_and_leave_out_clips_withou
     assert rows.to_dict("list") == {"actual": ["a"] * 4, "predicted": ["a", "a", "cluster 4", "noise"]}
 
 
-def test_without_labels_the_confusion_is_the_sizes_of_the_clusters(tmp_path):
+def test_without_labels_the_confusion_is_the_sizes_of_the_clusters(drawn):
     rows = plots.confusion_rows(np.full(3, ""), np.array([4, -1, 4]))
     assert rows.to_dict("list") == {"actual": ["no label"] * 3, "predicted": ["cluster 4", "noise", "cluster 4"]}
     assert list(plots.by_size(np.array([3, -1, 5, 5, -1, -1, 2])).items()) == [(5, 2), (2, 1), (3, 1), (-1, 3)]
-    DRAWN["confusion without labels"](tmp_path / "sizes.png")
-    assert {rgb(colour) for colour in (*plots.COLOURS[:3], plots.NOISE)} <= colours_of(tmp_path / "sizes.png")
+    assert {rgb(each) for each in (*plots.COLOURS[:3], plots.NOISE)} <= colours_of(drawn("confusion without labels"))
 
 
 def test_without_labels_examples_are_of_clusters_by_size():

@@ -26,8 +26,17 @@ def scored(cells=CELLS, seeds=3):
     """Rows whose AMI and NMI grow with the cell's place in the list and differ by 0.01 between seeds."""
     return pd.DataFrame(
         [
-            one(cell, seed, ami=i / 20 + seed / 100, nmi=i / 20 + seed / 100, ari=i / 30, acc=0.5, silhouette=-i / 20,
-                clusters=9, noise=0.0)
+            one(
+                cell,
+                seed,
+                ami=i / 20 + seed / 100,
+                nmi=i / 20 + seed / 100,
+                ari=i / 30,
+                acc=0.5,
+                silhouette=-i / 20,
+                clusters=9,
+                noise=0.0,
+            )
             for i, cell in enumerate(cells)
             for seed in range(seeds)
         ]
@@ -147,6 +156,13 @@ def test_what_would_be_chosen_without_labels_stands_beside_the_best():
     (line,) = table.verdict(rows)
     assert line == "Without labels the choice is zebra / tsne / agglomerative: AMI 0.600, 0.100 below the best cell."
     assert table.summary(rows)["chosen"]["ami"] == 0.6
+
+
+def test_a_cell_with_far_more_or_fewer_clusters_than_were_asked_for_is_not_chosen():
+    rows = table.aggregate(unlabelled((0.9, 0.2, 0.8, 0.1)).assign(clusters=[2, 9, 30, 9]))
+    assert table.chosen(rows)["choice_mean"] == 0.2 == table.best(rows)["choice_mean"]
+    several = table.aggregate(unlabelled((0.9, 0.2, 0.8, 0.1)).assign(clusters=[2, 9, 30, 5]))
+    assert table.chosen(several)["choice_mean"] == 0.9, "nobody was told a number"
 
 
 def test_a_strong_structure_at_odds_with_the_chosen_one_is_named():

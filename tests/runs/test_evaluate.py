@@ -185,3 +185,24 @@ def test_the_probe_is_the_encoders_whatever_the_clusters_and_needs_labels(embedd
     assert list(Evaluate().rows(clips(), found, embeddings)["probe"]) == [1, 1]
     assert "probe" not in Evaluate().rows(clips(label=[""] * N), found, embeddings)
     assert "probe" not in Evaluate().rows(clips(), [(cell() | {"encoder": "scratch"}, np.zeros(N, int))], embeddings)
+
+
+def test_the_choice_goes_to_clusters_that_the_other_encoder_sees_and_none_named_by_labels_is_asked(tmp_path):
+    rng = np.random.default_rng(0)
+    x = np.eye(3, 6)[pd.factorize(TRUTH)[0]] + 0.1 * rng.normal(size=(N, 6))
+    for name, points in (("one", x), ("two", np.stack([x[:, ::-1]] * 2))):
+        np.save(tmp_path / f"{name}.npy", points.astype(np.float32))
+    found, chance = pd.factorize(TRUTH)[0], rng.integers(0, 3, N)
+    cells = [
+        (cell() | {"encoder": encoder, "clusterer": name}, labels)
+        for encoder in ("one", "two")
+        for name, labels in (("right", found), ("wrong", chance), ("right/majority", found))
+    ]
+    files = {name: tmp_path / f"{name}.npy" for name in ("one", "two")}
+    rows = Evaluate().rows(clips(label=[""] * N), cells, files, (0, 1)).set_index(["encoder", "clusterer"])
+    for encoder in files:
+        right, wrong = rows.loc[encoder, "right"], rows.loc[encoder, "wrong"]
+        assert right["kappa"] > 0.9 and abs(wrong["kappa"]) < 0.3 and right["choice"] > wrong["choice"] + 0.4
+        assert right["found_again"] == wrong["found_again"] == pytest.approx(0, abs=0.05)
+        assert right["like_chosen"] == pytest.approx(1) and wrong["like_chosen"] < 0.1
+        assert np.isnan(rows.loc[encoder, "right/majority"]["choice"])

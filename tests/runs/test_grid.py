@@ -156,3 +156,41 @@ def test_constant_embeddings_do_not_stop_the_grid(tmp_path):
         section = {"k": 2} if "k" in types(get("clusterers", name)) else {}
         labels = run(tmp_path, name, none, x, [0], neighbours=8, **section)[2]
         assert labels.shape == (1, 30)
+
+
+def methods(folder, x=BLOBS, workers=1, gamma=(10.0, 0.3)):
+    """Return cells, labels and costs of k-means and TURTLE side by side, and how many pieces were computed."""
+    items = {
+        "kmeans": Item("clusterers", "kmeans", {"k": 3}),
+        "turtle": Item("methods", "turtle", {"k": 3, "runs": 2, "epochs": 20, "gamma": list(gamma)}),
+    }
+    reducers = {"pca": REDUCERS["pca"], "none": Item("reducers", "none")}
+    pieces = Pieces(folder)
+    _, cells, labels, costs = grid(x, reducers, items, [0, 1], Reduce(neighbours=10), Baseline(workers=workers), pieces)
+    return cells, labels, costs, pieces.computed
+
+
+def test_a_method_on_embeddings_stands_in_one_row_per_seed_and_labelling(tmp_path):
+    cells, labels, costs, _ = methods(tmp_path)
+    rows = [(c["reducer"], c["clusterer"], c["seed"]) for c in cells if c["clusterer"] != "kmeans"]
+    assert rows == [("none", "turtle" + row, seed) for seed in (0, 1) for row in ("", "/gamma-0.3")]
+    found = dict(zip(rows, labels[-4:], strict=True))
+    model = get("methods", "turtle")(k=3, runs=2, epochs=20, gamma=[10.0, 0.3], random_state=1).fit(BLOBS)
+    np.testing.assert_array_equal(found["none", "turtle", 1], model.labels_)
+    np.testing.assert_array_equal(found["none", "turtle/gamma-0.3", 1], model.more_labels_["gamma-0.3"])
+    assert {(c["reducer"], c["seed"]) for c in costs if c.get("clusterer") == "turtle"} == {("none", 0), ("none", 1)}
+    again = methods(tmp_path)
+    assert again[3] == 0 and again[0] == cells and np.array_equal(again[1], labels)
+
+
+def test_methods_in_processes_find_the_same(tmp_path):
+    one, two = methods(tmp_path / "one"), methods(tmp_path / "two", workers=2)
+    assert one[0] == two[0] and np.array_equal(one[1], two[1])
+
+
+def test_a_method_gets_the_embedding_of_its_seed(tmp_path):
+    several = np.stack([BLOBS, BLOBS[::-1]])
+    cells, labels, _, _ = methods(tmp_path, several)
+    found = {(c["clusterer"], c["seed"]): each for c, each in zip(cells, labels, strict=True)}
+    model = get("methods", "turtle")(k=3, runs=2, epochs=20, gamma=[10.0, 0.3], random_state=1).fit(several[1])
+    np.testing.assert_array_equal(found["turtle", 1], model.labels_)

@@ -38,7 +38,7 @@ def test_exp_run_show_and_queue_run_the_code_that_they_record(project):
 
 def _wait_for_queue(project: Project) -> None:
     """Wait for the task. DVC's worker may die of a message of `queue status` that is half written; it goes on anew."""
-    for _ in range(150):
+    for _ in range(75):
         status = project("dvc", "queue", "status")
         if "Failed" in status:
             raise AssertionError(status)
@@ -46,7 +46,7 @@ def _wait_for_queue(project: Project) -> None:
             return
         if "Queued" in status and "0 active, 0 idle" in status:
             project("dvc", "queue", "start", "-j", "1")
-        time.sleep(2)
+        time.sleep(4)  # a look takes a second of what the worker could use
     raise AssertionError("the queue did not finish:\n" + status)
 
 

@@ -115,7 +115,10 @@ PARAMS = {
     "median_split": {"strict": True},
     "seeds": [0, 1],
 }
-STAGES = ["check", "prepare", "label", "logmel", "embed band_mean", "grid band_mean", "deep quantiles band_mean"]
+STAGES = [
+    "check", "recordings", "prepare", "label", "logmel",
+    "embed band_mean", "grid band_mean", "deep quantiles band_mean",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

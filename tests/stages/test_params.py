@@ -145,6 +145,20 @@ def test_a_name_that_does_not_exist_stops_before_any_work(tmp_path, changes, mes
         Params(written(tmp_path, **changes))
 
 
+def test_a_method_on_embeddings_may_stand_among_the_clusterers(tmp_path):
+    Params(written(tmp_path, clusterers=["kmeans", "turtle"], methods={})).check_grid()
+    with pytest.raises(ParamsError, match="clusterers: 'spice' is a method on logmels, and the grid has embeddings"):
+        Params(written(tmp_path, clusterers=["spice"], methods={})).check_grid()
+    with pytest.raises(ParamsError, match="'temi' stands in clusterers and in methods: remove one"):
+        Params(written(tmp_path, clusterers=["temi"], methods={"temi": "byol"})).check_grid()
+
+
+def test_what_is_to_be_heard_is_one_of_a_few_words(tmp_path):
+    assert Params(written(tmp_path, kind="words")).kind() == "words"
+    with pytest.raises(ParamsError, match="kind = 'speech'"):
+        Params(written(tmp_path, kind="speech")).kind()
+
+
 def test_an_item_without_section_is_named(tmp_path):
     path = written(tmp_path)
     content = yaml.safe_load(path.read_text())

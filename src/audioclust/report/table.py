@@ -34,7 +34,8 @@ HEADLINES = {LABELLED: "AMI", UNLABELLED: "choice without labels"}
 MAJORITY = "/majority"  # end of a row's name whose clusters are scored as their most frequent labels
 MOST = 0.9  # of the clips in the largest cluster or in none: a cell beyond that has not clustered them
 STRONG = 0.7  # of the best choice: a clustering that is as good and disagrees with it shows a second structure
-OTHER = 0.2  # adjusted Rand index below which two clusterings disagree
+OTHER = 0.2  # share of each other's entropy that two clusterings at odds explain at most
+FINER = 2.0  # times as many clusters as were asked for, or as few, are another question
 # Shares of the clusters' entropy that a nuisance must explain to be said to lead: more than chance does (0, with 99 %
 # of random clusters of 100 clips below this), and without labels more than everything else together.
 BY_CHANCE, HALF = 0.1, 0.5
@@ -131,19 +132,29 @@ def degenerate(table: pd.DataFrame) -> pd.Series:
 
 
 def eligible(table: pd.DataFrame) -> pd.Series:
-    """Return which cells (bool) may be the best: those with a headline score; without labels, none that is degenerate.
+    """Return which cells (bool) may be the best: those with a headline score, not named by the labels (``MAJORITY``).
 
-    None whose clusters were named by the labels (``MAJORITY``).
-
-    All with a score where each is degenerate.
+    Without labels those that are ``sound``; all with a score where no other is left.
     """
     return _eligible(table, headline(table))
 
 
 def _eligible(table: pd.DataFrame, score: str) -> pd.Series:
     scored = table[f"{score}_mean"].notna() & ~table["clusterer"].str.endswith(MAJORITY)
-    sound = scored & ~degenerate(table)
-    return sound if score == UNLABELLED and sound.any() else scored
+    good = scored & sound(table)
+    return good if score == UNLABELLED and good.any() else scored
+
+
+def sound(table: pd.DataFrame) -> pd.Series:
+    """Return which cells (bool) may be chosen by their sizes: none that is ``degenerate``.
+
+    Nor one with far more or fewer clusters than most cells have, where most have the same number: they were told it.
+    """
+    found = table["clusters"].dropna()
+    most = found.mode()
+    if most.empty or (found == most[0]).mean() < 0.5:
+        return ~degenerate(table)
+    return ~degenerate(table) & table["clusters"].between(most[0] / FINER, most[0] * FINER)
 
 
 def best(table: pd.DataFrame) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from audioclust.report import choice
 from audioclust.report.metrics import AGAINST, ari, binned, explained, linear_probe, score, score_without_labels, sizes
-from audioclust.report.table import KEY, MAJORITY, NUISANCES, degenerate
+from audioclust.report.table import KEY, MAJORITY, NUISANCES, sound
 
 
 @dataclass
@@ -91,9 +91,9 @@ class Evaluate:
         kappa = choice.seen(found, [cells[i][0]["encoder"].split("+") for i in places])
         again = choice.found_again(labellings, [(cells[i][0]["encoder"], cells[i][0]["seed"]) for i in places])
         value = choice.choice(kappa, again)
-        sound = [not degenerate(pd.DataFrame([sizes(each)]))[0] for each in labellings]
-        first = labellings[int(np.where(sound if any(sound) else True, value, -np.inf).argmax())]
-        like = [_alike(first, each) for each in labellings]
+        good = sound(pd.DataFrame([sizes(each) for each in labellings])).to_numpy()
+        first = labellings[int(np.where(good if good.any() else True, value, -np.inf).argmax())]
+        like = [max(explained(first, each), explained(each, first)) for each in labellings]
         columns = {"choice": value, "kappa": kappa, "found_again": again, "like_chosen": np.array(like)}
         return {i: {name: float(column[j]) for name, column in columns.items()} for j, i in enumerate(places)}
 

@@ -1,5 +1,7 @@
 """The baseline grid over one encoder's embedding: reducer x clusterer x seed.
 
+A deep method on embeddings may be an item too. It runs on the embedding as it is, and its model is not kept.
+
 Spaces first, each with the neighbour graph that all clusterers share, then cells. What cannot differ is computed once:
 a deterministic clusterer in a deterministic space gives one labelling for all seeds. Every space and every labelling is
 kept as a piece, so that a grid that starts again computes only what changed.
@@ -14,7 +16,7 @@ import joblib
 import numpy as np
 from tqdm import tqdm
 
-from audioclust import registry
+from audioclust import parallel, registry
 from audioclust.results import costs
 from audioclust.results.pieces import Pieces
 from audioclust.results.spaces import Space
@@ -22,10 +24,12 @@ from audioclust.runs.baseline import Baseline, cell
 from audioclust.runs.reduce import Reduce
 from audioclust.threads import one_thread
 
+METHODS = "methods"  # the room of those
+
 
 @dataclass
 class Item:
-    """A reducer or clusterer: its room and name, its parameters, and the fingerprint of its code."""
+    """A reducer, clusterer or method: its room and name, its parameters, and the fingerprint of its code."""
 
     room: str
     name: str
@@ -36,6 +40,15 @@ class Item:
     def kind(self) -> type:
         return registry.get(self.room, self.name)
 
+    @property
+    def stochastic(self) -> bool:
+        """Tell whether labels depend on a seed."""
+        return getattr(self.kind, "stochastic", True)
+
+    def runs_on(self, reducer: str, reducers: Iterable[str]) -> bool:
+        """Tell whether it runs in the space of a reducer, a method in one alone."""
+        return self.room != METHODS or reducer == _of_no_reduction(reducers)
+
     def with_k(self, k: int | None) -> "Item":
         """Return it with the number of clusters resolved; ``None`` where it has no such parameter."""
         return self if k is None else replace(self, parameters=self.parameters | {"k": k})
@@ -45,9 +58,12 @@ class Item:
 
 
 class Found(NamedTuple):
-    """A labelling, what was found from the data, why it was not computed, and its cost where it was computed now."""
+    """Labellings, what was found from the data, why they were not computed, and the cost where they were computed now.
 
-    labels: np.ndarray
+    By the row's name after the clusterer's: "" for its own labelling, "/..." for other ones that a method has.
+    """
+
+    labels: dict[str, np.ndarray]
     chosen: dict[str, Any]
     reason: str
     cost: dict[str, Any]
@@ -74,20 +90,23 @@ def grid(
     Returns:
         The spaces by reducer, cells (one dict per row), labels (cells, n) int32, and the costs of what ran now.
     """
+    methods = _of_methods(x, reducers, clusterers, seeds, pieces, baseline.workers)
     with one_thread():
         spaces, spent = _spaces(x, reducers, seeds, reduce, pieces, baseline.workers)
         wanted = {
-            (r, c, seed): _work(clusterers[c].kind, spaces[r], r, c, seed, seeds)
-            for c in clusterers for r in reducers for seed in seeds
+            (r, c, seed): _work(clusterers[c], spaces[r], r, c, seed, seeds)
+            for c in clusterers for r in reducers for seed in seeds if clusterers[c].runs_on(r, reducers)
         }  # fmt: skip
-        runs = list(dict.fromkeys(wanted.values()))
+        runs = [run for run in dict.fromkeys(wanted.values()) if clusterers[run[1]].room != METHODS]
         tasks = [lambda run=run: _cell(spaces[run[0]], clusterers[run[1]], run, baseline, pieces) for run in runs]
         found = dict(zip(runs, _side_by_side(tasks, baseline.workers, "clusterers", "cell"), strict=True))
+    for run in set(wanted.values()) - set(runs):
+        found[run] = methods[run[1], run[3]]
     cells = [
-        {"reducer": r, "clusterer": c, "seed": seed, "chosen": found[run].chosen, "reason": found[run].reason}
-        for (r, c, seed), run in wanted.items()
-    ]
-    labels = np.stack([found[run].labels for run in wanted.values()])
+        {"reducer": r, "clusterer": c + row, "seed": seed, "chosen": found[run].chosen, "reason": found[run].reason}
+        for (r, c, seed), run in wanted.items() for row in found[run].labels
+    ]  # fmt: skip
+    labels = np.stack([each for run in wanted.values() for each in found[run].labels.values()])
     return spaces, cells, labels, spent + [result.cost for result in found.values() if result.cost]
 
 
@@ -108,7 +127,7 @@ def _spaces(
     runs = [
         (name, position)
         for name, item in reducers.items()
-        for position in range(len(seeds) if several or item.kind.stochastic else 1)
+        for position in range(len(seeds) if several or item.stochastic else 1)
     ]
     tasks = [
         lambda name=name, p=p: _space(x[p] if several else x, reducers[name], seeds[p], reduce, pieces)
@@ -126,7 +145,7 @@ def _space(
     x: np.ndarray, item: Item, seed: int, reduce: Reduce, pieces: Pieces
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], dict[str, Any]]:
     """Return one space with its graph, and its cost where it was computed now."""
-    key = item.key(x, reduce.scale, reduce.neighbours, seed if item.kind.stochastic else None)
+    key = item.key(x, reduce.scale, reduce.neighbours, seed if item.stochastic else None)
     kept = pieces.get(key)
     if kept is not None:
         return (kept["x"], kept["distances"], kept["indices"]), {}
@@ -141,25 +160,60 @@ def _space(
 Work = tuple[str, str, int, int]  # reducer, clusterer, position of the space, seed
 
 
-def _work(kind: type, space: Space, reducer: str, clusterer: str, seed: int, seeds: list[int]) -> Work:
+def _work(item: Item, space: Space, reducer: str, clusterer: str, seed: int, seeds: list[int]) -> Work:
     """Return which computation gives a cell: several cells may share one."""
     position = seeds.index(seed) if len(space.x) > 1 else 0
-    return reducer, clusterer, position, seed if kind.stochastic else seeds[position]
+    return reducer, clusterer, position, seed if item.stochastic else seeds[position]
 
 
 def _cell(space: Space, item: Item, work: Work, baseline: Baseline, pieces: Pieces) -> Found:
     """Run one cell, or take it from ``pieces``."""
     reducer, _, position, seed = work
     x = space.x[position]
-    model = item.kind(**item.parameters, **({"random_state": seed} if item.kind.stochastic else {}))
+    model = item.kind(**item.parameters, **({"random_state": seed} if item.stochastic else {}))
     reason = baseline.refusal(model, *x.shape)
     if reason:
-        return Found(np.full(len(x), -1, np.int32), {}, reason, {})
-    key = item.key(x, seed if item.kind.stochastic else None)
+        return Found({"": np.full(len(x), -1, np.int32)}, {}, reason, {})
+    key = item.key(x, seed if item.stochastic else None)
     kept = pieces.get(key)
     if kept is not None:
-        return Found(kept["labels"], json.loads(str(kept["chosen"])), "", {})
+        return Found({"": kept["labels"]}, json.loads(str(kept["chosen"])), "", {})
     with costs.measured(reducer=reducer, clusterer=item.name, seed=seed) as cost:
         labels, chosen = cell(model, x, space.distances[position], space.indices[position])
     pieces.put(key, labels=labels, chosen=np.array(json.dumps(chosen)))
-    return Found(labels, chosen, "", cost)
+    return Found({"": labels}, chosen, "", cost)
+
+
+def _of_methods(
+    x: np.ndarray, reducers: Iterable[str], clusterers: dict[str, Item], seeds: list[int], pieces: Pieces, workers: int
+) -> dict[tuple[str, int], Found]:
+    """Return what each method finds with each seed.
+
+    In processes, as torch has one generator for all threads.
+    """
+    wanted = [(item, seed) for item in clusterers.values() if item.room == METHODS for seed in seeds]
+    points = [x[seeds.index(seed)] if x.ndim == 3 else x for _, seed in wanted]
+    keys = [item.key(each, seed) for (item, seed), each in zip(wanted, points, strict=True)]
+    kept = [pieces.get(key) for key in keys]
+    new = [i for i, each in enumerate(kept) if each is None]
+    tasks = [(*wanted[i], points[i], _of_no_reduction(reducers)) for i in new]
+    for i, (labels, cost) in zip(new, parallel.run(_fitted, tasks, workers=workers, name="methods"), strict=True):
+        kept[i] = {"labels": np.stack(list(labels.values())), "rows": np.array(json.dumps(list(labels)))}
+        pieces.put(keys[i], **kept[i])
+        kept[i]["cost"] = cost
+    rows = [dict(zip(json.loads(str(each["rows"])), each["labels"], strict=True)) for each in kept]
+    found = [Found(labels, {}, "", each.get("cost", {})) for labels, each in zip(rows, kept, strict=True)]
+    return {(item.name, seed): each for (item, seed), each in zip(wanted, found, strict=True)}
+
+
+def _of_no_reduction(reducers: Iterable[str]) -> str:
+    """Return the reducer under whose name methods stand: none or, where it does not run, the first."""
+    return "none" if "none" in reducers else next(iter(reducers))
+
+
+def _fitted(item: Item, seed: int, x: np.ndarray, space: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the labels (n,) int32 of a method, "" its own and "/..." the other ones that it has, and the cost."""
+    with one_thread(), costs.measured(reducer=space, clusterer=item.name, seed=seed) as cost:
+        model = item.kind(**item.parameters, random_state=seed).fit(np.array(x))
+    more = {f"/{name}": labels for name, labels in getattr(model, "more_labels_", {}).items()}
+    return {row: labels.astype(np.int32) for row, labels in ({"": model.labels_} | more).items()}, cost

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# What it costs to choose a cell without labels, by several rules, on the sets at hand: frozen encoders alone, every cell
+# of the grid. Prints the table of docs/CHOICE.md. About half an hour on two cores; .scratch/choice keeps the tables.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+DATA=${DATA:-../shared/data}
+KEPT=.scratch/choice
+mkdir -p "$KEPT"
+. recipes/_without.sh
+
+run() { # name of the table, then the set
+  dvc exp run evaluate "${NO_TRAINING[@]}" -S 'clusterers=[kmeans,agglomerative,spectral,gmm,dbscan]' \
+    -S 'reducers=[none,pca]' "${@:2}"
+  cp metrics/table.csv "$KEPT/$1.csv"
+}
+cp params.yaml "$KEPT/params.yaml"
+trap 'cp "$KEPT/params.yaml" params.yaml' EXIT
+FSDD=(-S data.dataset=fsdd -S "data.root=\"$DATA/fsdd\"")
+READERS=(-S data.dataset=librispeech -S "data.root=\"$DATA/librispeech-mini/test-other\"")
+
+run scenes
+for label in digit speaker; do
+  cp "$KEPT/params.yaml" params.yaml
+  run "words-$label" "${FSDD[@]}" -S k=10 -S "data.label=$label"
+  cp "$KEPT/params.yaml" params.yaml
+  run "speakers-$label" "${FSDD[@]}" -S k=6 -S "data.label=$label"
+done
+for label in speaker sex; do
+  cp "$KEPT/params.yaml" params.yaml
+  run "readers-$label" "${READERS[@]}" -S k=10 -S "data.label=$label"
+done
+
+python stages/choice_rules.py scenes:scene="$KEPT/scenes.csv" \
+  words:{digit="$KEPT/words-digit.csv",speaker="$KEPT/words-speaker.csv"} \
+  speakers:{digit="$KEPT/speakers-digit.csv",speaker="$KEPT/speakers-speaker.csv"} \
+  readers:{speaker="$KEPT/readers-speaker.csv",sex="$KEPT/readers-sex.csv"}
