@@ -196,7 +196,8 @@ def _of_methods(
     keys = [item.key(each, seed) for (item, seed), each in zip(wanted, points, strict=True)]
     kept = [pieces.get(key) for key in keys]
     new = [i for i, each in enumerate(kept) if each is None]
-    tasks = [(*wanted[i], points[i], _of_no_reduction(reducers)) for i in new]
+    # Kinds are imported here, once for all workers that are forked, and before one_thread looks for torch.
+    tasks = [(wanted[i][0].kind, *wanted[i], points[i], _of_no_reduction(reducers)) for i in new]
     for i, (labels, cost) in zip(new, parallel.run(_fitted, tasks, workers=workers, name="methods"), strict=True):
         kept[i] = {"labels": np.stack(list(labels.values())), "rows": np.array(json.dumps(list(labels)))}
         pieces.put(keys[i], **kept[i])
@@ -211,9 +212,11 @@ def _of_no_reduction(reducers: Iterable[str]) -> str:
     return "none" if "none" in reducers else next(iter(reducers))
 
 
-def _fitted(item: Item, seed: int, x: np.ndarray, space: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _fitted(
+    kind: type, item: Item, seed: int, x: np.ndarray, space: str
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return the labels (n,) int32 of a method, "" its own and "/..." the other ones that it has, and the cost."""
     with one_thread(), costs.measured(reducer=space, clusterer=item.name, seed=seed) as cost:
-        model = item.kind(**item.parameters, random_state=seed).fit(np.array(x))
+        model = kind(**item.parameters, random_state=seed).fit(np.array(x))
     more = {f"/{name}": labels for name, labels in getattr(model, "more_labels_", {}).items()}
     return {row: labels.astype(np.int32) for row, labels in ({"": model.labels_} | more).items()}, cost
