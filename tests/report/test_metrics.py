@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import completeness_score, silhouette_samples
+from sklearn.metrics import adjusted_rand_score, completeness_score, silhouette_samples
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -264,3 +264,11 @@ def test_the_probe_leaves_out_classes_of_few_clips_and_needs_two():
     y = np.where(np.arange(120) < 2, 7, y)
     assert metrics.linear_probe(x, y) == 1
     assert metrics.linear_probe(x, np.zeros(120, int)) is None and metrics.linear_probe(x[:4], y[:4]) is None
+
+
+def test_the_adjusted_rand_index_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        n = rng.integers(1, 60)
+        one, other = (rng.integers(-1, rng.integers(1, 9), n) for _ in range(2))
+        assert metrics.ari(one, other) == pytest.approx(adjusted_rand_score(one, other), abs=1e-12)

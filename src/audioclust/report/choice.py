@@ -24,13 +24,17 @@ FOUND_AGAIN = 0.5  # weight of what is found again beside what is seen
 def kappas(spaces: Mapping[str, np.ndarray], labellings: np.ndarray) -> dict[str, np.ndarray]:
     """Return by space how well each labelling is seen in it, (l,): kappa times the share of clips that are no noise.
 
+    The classifier learns noise as one more cluster, so that one factorisation of a space serves all labellings; kappa
+    is that of the other clips.
+
     Args:
         spaces: by encoder, (n, d) of any scale.
         labellings: (l, n).
     """
     kept = np.mean(labellings >= 0, axis=1)
+    learned = np.where(labellings >= 0, labellings, labellings.max(axis=1, keepdims=True) + 1)
     return {
-        name: kept * kappa(labellings, loo_predictions(scale(x, "standardise_l2"), labellings))
+        name: kept * kappa(labellings, loo_predictions(scale(x, "standardise_l2"), learned))
         for name, x in spaces.items()
     }
 
