@@ -20,8 +20,9 @@ import yaml
 from deep_fixture import counted
 
 from audioclust.results import labels
+from audioclust.results.embeddings import EMBEDDING
 from audioclust.runs.deep import deep
-from audioclust.runs.training import EMBEDDING, Train, curve, key
+from audioclust.runs.training import Train, curve, key
 from audioclust.training.loop import Run
 from audioclust.views.clips import Clips
 

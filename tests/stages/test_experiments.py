@@ -83,7 +83,7 @@ def test_dag_and_plots_without_a_network(project):
     page = shown(project)
     assert 'src="http' not in page and "vegaEmbed" in page
     assert all(f"Training of {name}" in page for name in ("simclr", "spice", "temi"))
-    assert "NMI of every cell" in page and "views.png" in page
+    assert "AMI of every cell" in page and "views.png" in page
 
 
 def test_curves_of_what_does_not_run_are_not_drawn(project):
