@@ -9,6 +9,7 @@ mkdir -p "$KEPT"
 . recipes/_without.sh
 
 run() { # name of the table, then the set
+  cp "$KEPT/params.yaml" params.yaml
   dvc exp run evaluate "${NO_TRAINING[@]}" -S 'clusterers=[kmeans,agglomerative,spectral,gmm,dbscan]' \
     -S 'reducers=[none,pca]' "${@:2}"
   cp metrics/table.csv "$KEPT/$1.csv"
@@ -18,16 +19,13 @@ trap 'cp "$KEPT/params.yaml" params.yaml' EXIT
 FSDD=(-S data.dataset=fsdd -S "data.root=\"$DATA/fsdd\"")
 READERS=(-S data.dataset=librispeech -S "data.root=\"$DATA/librispeech-mini/test-other\"")
 
-run scenes
+run scenes "$@"
 for label in digit speaker; do
-  cp "$KEPT/params.yaml" params.yaml
-  run "words-$label" "${FSDD[@]}" -S k=10 -S "data.label=$label"
-  cp "$KEPT/params.yaml" params.yaml
-  run "speakers-$label" "${FSDD[@]}" -S k=6 -S "data.label=$label"
+  run "words-$label" "${FSDD[@]}" -S k=10 -S "data.label=$label" "$@"
+  run "speakers-$label" "${FSDD[@]}" -S k=6 -S "data.label=$label" "$@"
 done
 for label in speaker sex; do
-  cp "$KEPT/params.yaml" params.yaml
-  run "readers-$label" "${READERS[@]}" -S k=10 -S "data.label=$label"
+  run "readers-$label" "${READERS[@]}" -S k=10 -S "data.label=$label" "$@"
 done
 
 python stages/choice_rules.py scenes:scene="$KEPT/scenes.csv" \

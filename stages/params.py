@@ -17,7 +17,6 @@ from ruamel.yaml import YAML, YAMLError
 import own_source  # noqa: F401
 from audioclust import registry
 from audioclust.parameters import checked, choices, required, types
-from audioclust.runs.weights import Kind
 
 LISTS = {
     "encoders": list[str],
@@ -27,6 +26,7 @@ LISTS = {
     "seeds": Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1)],
 }
 KIND = "kind"  # of what is to be heard
+KINDS = Literal["any", "words", "voices", "sounds", "music"]
 CLUSTERS = "k"  # of every section whose own k is auto or absent
 # A class fits one cluster too, but a run of it would say nothing.
 SEVERAL = Field(ge=2)
@@ -154,9 +154,9 @@ class Params:
         self.stop(mistakes)
         return values[CLUSTERS]
 
-    def kind(self) -> Kind:
+    def kind(self) -> str:
         """Return what is to be heard."""
-        values, mistakes = checked({KIND: Kind}, {KIND: self.content.get(KIND, "any")}, "", text=True)
+        values, mistakes = checked({KIND: KINDS}, {KIND: self.content.get(KIND, "any")}, "", text=True)
         self.stop(mistakes)
         return values[KIND]
 

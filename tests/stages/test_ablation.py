@@ -57,7 +57,7 @@ def test_the_experiments_of_this_commit_stand_beside_the_source(printed):
 
 def test_the_table_ends_with_what_the_sources_print(printed):
     Path("metrics").mkdir()
-    scored("scan", "kmeans", nmi=0.5, acc=0.5, ari=0.5, largest=0.2, coverage=1.0, clusters=9, noise=0).to_csv(
+    scored("scan", "kmeans", ami=0.5, nmi=0.5, acc=0.5, ari=0.5, largest=0.2, coverage=1.0, clusters=9, noise=0).to_csv(
         "metrics/table.csv", index=False
     )
     found = printed(table)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from audioclust.datasets._layout import TEXT
 
-UNKNOWN = 10  # clusters where nobody says how many: no rule that looks at the clips did better (docs/CHOICE.md)
+UNKNOWN = 10  # clusters where nobody says how many
 PER_CLUSTER = 3  # clips on average, at least, where nobody says how many clusters
 # Columns of the clip table that are no labelling: seconds, Hz of the recording, dBFS of the clip (RMS)
 CLIP = ("clip_id", "path", "start", "duration", "rate", "level", "group")

@@ -6,13 +6,11 @@ Torch is not imported where nothing has to be fetched: this is looked at each ti
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from audioclust import registry
 from audioclust.cache import base
 from audioclust.results import files
-
-Kind = Literal["any", "words", "voices", "sounds", "music"]
 
 
 def describe(kind: type) -> dict[str, Any]:
@@ -38,12 +36,12 @@ def asked(encoders: Collection[str], used: Collection[str]) -> set[str]:
     return {*used} & {*encoders} if default <= {*encoders} else {*encoders}
 
 
-def choose(described: Mapping[str, Mapping[str, Any]], kind: Kind, must: Collection[str]) -> dict[str, str]:
+def choose(described: Mapping[str, Mapping[str, Any]], kind: str, must: Collection[str]) -> dict[str, str]:
     """Return of each encoder why it is skipped, "" where it runs; its weights are fetched if need be.
 
     Args:
         described: by name, see ``describe``.
-        kind: what is to be heard.
+        kind: what is to be heard, or "any".
         must: names of those that are not skipped.
 
     Raises:
