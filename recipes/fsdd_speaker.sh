@@ -24,6 +24,7 @@ dvc exp run evaluate "${ALL[@]}" \
   -S moco.epochs=20 \
   -S moco.batch=128 \
   -S moco.views=16 \
+  -S methods.temi=byol \
   -S 'byol.ops=[crop,gain,time_mask]' \
   -S byol.epochs=20 \
   -S byol.batch=128 \

@@ -22,6 +22,7 @@ dvc exp run evaluate "${ALL[@]}" \
   -S simclr.views=16 \
   -S moco.epochs=100 \
   -S moco.views=16 \
+  -S methods.temi=byol \
   -S 'byol.ops=[crop,gain,time_mask]' \
   -S byol.epochs=100 \
   -S byol.views=16 \
