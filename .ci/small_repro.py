@@ -58,6 +58,10 @@ def compare_gains(committed: pd.Series, computed: pd.Series) -> int:
 
 def compare(committed: pd.DataFrame, computed: pd.DataFrame) -> int:
     """Print the cells whose scores are outside the tolerance; return 1 where there are any."""
+    skipped = computed.index.get_level_values("clusterer") == "skipped"  # whose weights could not be fetched
+    for encoder, *_ in computed.index[skipped]:
+        print(f"{encoder} was skipped: {computed.loc[encoder, 'reason'].iloc[0]}")
+    computed = computed[~skipped]
     unknown = set(computed.index) - set(committed.index)
     if unknown:
         print(f"cells that the committed table does not have: {sorted(unknown)}")
