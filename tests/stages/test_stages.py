@@ -352,3 +352,43 @@ def test_what_clusters_are_like_does_not_depend_on_labels(work, unpainted):
         outputs.append([(root / name).read_bytes() for name in ("data/clusters/summary.csv", "metrics/clusters.md")])
     assert set(pd.read_csv("data/truth/labels.csv")["label"]) == {"p", "q"}
     assert outputs[0] == outputs[1] and b"by its AMI" in outputs[0][1] and b"- duration" in outputs[0][1]
+
+
+PRETRAINED = ["speech_embedding", "resemblyzer", "aisfx", "musicnn"]
+
+
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """No weights in the cache, and none to be fetched."""
+    monkeypatch.setenv("AUDIOCLUST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nowhere"))
+
+
+def test_pretrained_encoders_without_weights_are_rows_that_say_why(work, offline, capsys):
+    root = work(encoders=["logmel_stats", *PRETRAINED])
+    for i in range(12):
+        tone(root / f"in/{'ab'[i % 2]}/{i}.wav", 300 if i % 2 else 3000, seed=i)
+    for stage in ("check", "recordings", "prepare", "label", "logmel"):
+        run(stage)
+    assert (
+        "encoder aisfx is skipped: its weights are not there: aisfx==0.1.2 cannot be fetched" in capsys.readouterr().out
+    )
+    for encoder in ("logmel_stats", *PRETRAINED):
+        run("embed", encoder)
+        run("grid", encoder)
+    run("evaluate")
+    table = pd.read_csv("metrics/table.csv").set_index("encoder")
+    assert table.loc["logmel_stats", "acc_mean"] == 1 and table.loc["logmel_stats", "weights"] == "no weights"
+    for encoder in PRETRAINED:
+        assert table.loc[encoder, "clusterer"] == "skipped" and np.isnan(table.loc[encoder, "ami_mean"])
+    assert "put it at" in table.loc["aisfx", "reason"] and "kind = any" in table.loc["musicnn", "reason"]
+    assert "CC BY 4.0, A. B. Ma and A. Lerch" in table.loc["aisfx", "weights"]
+
+
+def test_a_pretrained_encoder_that_is_asked_for_ends_in_an_error_that_says_what_to_fetch(work, offline):
+    work(encoders=["logmel_stats", "aisfx"])
+    with pytest.raises(
+        SystemExit, match=r"aisfx==0\.1\.2 cannot be fetched .*take it out of the wheel.*checkpoint\.pth"
+    ):
+        run("check")
