@@ -39,7 +39,7 @@ class GMM(ClusterMixin, BaseEstimator):
         """Return the estimated peak in bytes: of the components, or of the responsibilities and the data."""
         dim = min(self.dim, n, d)
         covariances = self.k * dim * (dim if self.covariance == "full" else 1)
-        return max(2 * n * d + 2 * min(n, d) ** 2, 4 * n * self.k + 3 * n * dim + 4 * covariances) * 8 * 5 // 4
+        return max(2 * n * d + 2 * min(n, d) ** 2, 4 * n * self.k + 4 * n * dim + 4 * covariances) * 8 * 5 // 4
 
     def fit(self, X: np.ndarray, y: object = None, *, neighbours: object = None) -> "GMM":
         """Set ``labels_``, ``n_iter_`` and ``proba_`` (n, k) float32, a column per Gaussian in the order of the labels.
