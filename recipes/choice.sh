@@ -3,21 +3,9 @@
 # of the grid. Prints the table of docs/CHOICE.md. About half an hour on two cores; .scratch/choice keeps the tables.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-DATA=${DATA:-../shared/data}
 KEPT=.scratch/choice
-mkdir -p "$KEPT"
-. recipes/_without.sh
-
-run() { # name of the table, then the set
-  cp "$KEPT/params.yaml" params.yaml
-  dvc exp run evaluate "${NO_TRAINING[@]}" -S 'clusterers=[kmeans,agglomerative,spectral,gmm,dbscan]' \
-    -S 'reducers=[none,pca]' "${@:2}"
-  cp metrics/table.csv "$KEPT/$1.csv"
-}
-cp params.yaml "$KEPT/params.yaml"
-trap 'cp "$KEPT/params.yaml" params.yaml' EXIT
-FSDD=(-S data.dataset=fsdd -S "data.root=\"$DATA/fsdd\"")
-READERS=(-S data.dataset=librispeech -S "data.root=\"$DATA/librispeech-mini/test-other\"")
+CLUSTERERS=(-S 'clusterers=[kmeans,agglomerative,spectral,gmm,dbscan]')
+. recipes/_grids.sh
 
 run scenes "$@"
 for label in digit speaker; do

@@ -1,7 +1,7 @@
 """The weights in an ONNX file, read without its library.
 
-An ONNX file is one protobuf message: fields, each a tag (number and wire type) and a value, a message being a value
-too. The numbers of the fields are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+An ONNX file is one protobuf message. The numbers of the fields are those of onnx.proto
+(https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 """
 
 import math
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
+from audioclust.encoders._protobuf import BYTES, VARINT, fields, varint
+
 GRAPH = 7  # of a model
 INITIALISER = 5  # of a graph
 DIMS, DATA_TYPE, FLOAT_DATA, NAME, RAW_DATA = 1, 2, 4, 8, 9  # of a tensor
@@ -55,43 +56,14 @@ def _tensor(data: bytes) -> tuple[str, np.ndarray]:
 def _message(data: bytes) -> Message:
     """Return the fields of a message."""
     found: Message = defaultdict(list)
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        number, wire = tag >> 3, tag & 7
-        if wire == VARINT:
-            value, at = _varint(data, at)
-        else:
-            size, at = _size(data, at, wire)
-            value, at = data[at : at + size], at + size
-            if at > len(data):
-                raise ValueError(f"a field of {size} bytes ends {at - len(data)} after the message's end")
+    for number, wire, value in fields(data):
         found[number, wire].append(value)
     return found
-
-
-def _size(data: bytes, at: int, wire: int) -> tuple[int, int]:
-    """Return how many bytes a field's value has, and where it starts."""
-    if wire == BYTES:
-        return _varint(data, at)
-    if wire not in (FIXED32, FIXED64):
-        raise ValueError(f"wire type {wire}, which protobuf 3 does not have")
-    return (4 if wire == FIXED32 else 8), at
 
 
 def _varints(data: bytes) -> list[int]:
     found, at = [], 0
     while at < len(data):
-        value, at = _varint(data, at)
+        value, at = varint(data, at)
         found.append(value)
     return found
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return the number that starts at ``at``, 7 bits a byte from the lowest, and where it ends."""
-    value = 0
-    for place, byte in enumerate(data[at : at + 10]):
-        value |= (byte & 0x7F) << (7 * place)
-        if byte < 0x80:
-            return value, at + place + 1
-    raise ValueError("a number without an end")

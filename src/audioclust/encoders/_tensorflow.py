@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from audioclust.encoders._protobuf import fields, varint
+
 MAGIC = bytes.fromhex("57fb808b247547db")
 FOOTER = 48  # bytes: two handles, filled up with zeros, and the magic number
 TRAILER = 5  # bytes after a block: kind of compression, checksum
 FLOAT = 1  # DT_FLOAT
-VARINT, BYTES, FIXED = 0, 2, {1: 8, 5: 4}  # wire types of protobuf; FIXED: the bytes of those of one size
 
 
 def tensors(index: Path, data: Path) -> dict[str, np.ndarray]:
@@ -74,9 +75,9 @@ def _block(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]
         raise ValueError(f"the block at byte {start} ends before it begins")
     at, key = start, b""
     while at < end:
-        shared, at = _varint(table, at)
-        own, at = _varint(table, at)
-        length, at = _varint(table, at)
+        shared, at = varint(table, at)
+        own, at = varint(table, at)
+        length, at = varint(table, at)
         if shared > len(key) or at + own + length > end:
             raise ValueError(f"an entry reaches from byte {at} over the end of its block, {end}")
         key = key[:shared] + table[at : at + own]
@@ -86,45 +87,16 @@ def _block(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]
 
 def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
     """Return start and size of a block, and where what follows begins."""
-    start, at = _varint(data, at)
-    size, at = _varint(data, at)
+    start, at = varint(data, at)
+    size, at = varint(data, at)
     return (start, size), at
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return an integer of 7 bits per byte, the lowest first, and where what follows begins."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
 
 
 def _fields(message: bytes) -> dict[int, int | bytes]:
     """Return number -> value of the fields of a protobuf message; the last of each number."""
-    return dict(_pairs(message))
+    return {number: value for number, _, value in fields(message)}
 
 
 def _repeated(message: bytes, number: int) -> list:
     """Return all values of one field of a protobuf message."""
-    return [value for key, value in _pairs(message) if key == number]
-
-
-def _pairs(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield number and value of the fields of a protobuf message; fixed-size numbers as their bytes."""
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
-        kind = key & 7
-        if kind == VARINT:
-            value, at = _varint(message, at)
-        elif kind in (BYTES, *FIXED):
-            size, at = _varint(message, at) if kind == BYTES else (FIXED[kind], at)
-            value, at = message[at : at + size], at + size
-        else:
-            raise ValueError(f"a field has the unknown wire type {kind}")
-        yield key >> 3, value
-    if at > len(message):
-        raise ValueError("a message ends in the middle of a field")
+    return [value for key, _, value in fields(message) if key == number]
