@@ -28,7 +28,8 @@ GRID = ("reducers", "clusterers")
 def main() -> None:
     params = Params()
     check_all(params)
-    _find_weights(params)
+    must = _asked(params)
+    _find_weights(params, must)
     with _no_garbage():
         for stage, items in _code(params).items():
             files.write_text(CHECK / "code" / stage, fingerprints.stage(stage.partition("/")[0], *items))
@@ -37,7 +38,7 @@ def main() -> None:
     kinds = {name: registry.get("encoders", name) for name in params.items("encoders")}
     _write_json(CHECK / "inputs.json", {name: kind.input for name, kind in kinds.items()})
     described = {name: weights.describe(kind) for name, kind in kinds.items()}
-    _write_json(CHECK / "encoders.json", {"must": sorted(_asked(params)), "encoders": described})
+    _write_json(CHECK / "encoders.json", {"must": sorted(must), "encoders": described})
     grid = {kind: {name: _complete(params, kind, name) for name in params.items(kind)} for kind in GRID}
     _write_json(CHECK / "clusters.json", _clusters(params, grid["clusterers"]))
     for kind, sections in grid.items():
@@ -78,12 +79,11 @@ def _asked(params: Params) -> set[str]:
     return weights.asked(params.items("encoders"), [name for name in used if name])
 
 
-def _find_weights(params: Params) -> None:
+def _find_weights(params: Params, must: set[str]) -> None:
     """Find and load every encoder's weights, so that absent ones stop the run before any work.
 
     Those of encoders that may be skipped are stage ``recordings``' to find.
     """
-    must = _asked(params)
     for name in params.items("encoders"):
         kind = registry.get("encoders", name)
         if name in must or not getattr(kind, "by_default", False):

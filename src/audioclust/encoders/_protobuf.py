@@ -37,7 +37,9 @@ def fields(message: bytes) -> Iterator[tuple[int, int, int | bytes]]:
             value, at = message[at : at + size], at + size
             if at > len(message):
                 after = at - len(message)
-                raise ValueError(f"a message ends in the middle of a field: a field of {size} bytes ends {after} after it")
+                raise ValueError(
+                    f"a message ends in the middle of a field: a field of {size} bytes ends {after} after it"
+                )
         else:
             raise ValueError(f"unknown wire type {wire}, which protobuf 3 does not have")
         yield number, wire, value

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pooch
 import torch
@@ -115,14 +116,23 @@ def _verify(checkpoint: Checkpoint, encoder: str, file: Path) -> None:
     if checkpoint.sha256 is checkpoint.git_blob is None:
         pairs = [(_first(file), hashlib.sha256())]
     for expected, digest in pairs:
-        if expected and expected != (received := _digest(file, digest)):
-            aside = file.with_suffix(file.suffix + ".damaged")
-            file.replace(aside)
-            _record(file).unlink(missing_ok=True)  # the next file is another one
-            raise RuntimeError(
-                f"{file}: checksum {received}, expected {expected}; set aside as {aside.name}; "
-                f"{_way_out(checkpoint, encoder)}"
-            )
+        if expected:
+            check(file, digest, expected, "checksum", _way_out(checkpoint, encoder))
+
+
+def check(file: Path, digest: Any, expected: str, name: str, way_out: str) -> None:
+    """Set a file aside whose ``digest``, of hashlib, is not what is expected.
+
+    Raises:
+        RuntimeError: it is not; what the digest is called, both, and the way out.
+    """
+    received = _digest(file, digest)
+    if received == expected:
+        return
+    aside = file.with_suffix(file.suffix + ".damaged")
+    file.replace(aside)
+    _record(file).unlink(missing_ok=True)  # the next file is another one
+    raise RuntimeError(f"{file}: {name} {received}, expected {expected}; set aside as {aside.name}; {way_out}")
 
 
 def _first(file: Path) -> str:

@@ -11,7 +11,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from audioclust.encoders._weights import cache
+from audioclust.encoders._weights import cache, check
 from audioclust.results.files import whole
 
 
@@ -69,14 +69,7 @@ def find(members: list[Member], encoder: str) -> list[Path]:
     if absent:
         _fetch(absent, encoder)
     for member in members:
-        received = hashlib.sha256(member.file.read_bytes()).hexdigest()
-        if received != member.sha256:
-            aside = member.file.with_suffix(member.file.suffix + ".damaged")
-            member.file.replace(aside)
-            raise RuntimeError(
-                f"{member.file}: SHA-256 {received}, expected {member.sha256}; set aside as {aside.name}; "
-                f"{_way_out(member, encoder)}"
-            )
+        check(member.file, hashlib.sha256(), member.sha256, "SHA-256", _way_out(member, encoder))
     return [member.file for member in members]
 
 

@@ -22,6 +22,7 @@ from torchaudio.functional import melscale_fbanks
 from audioclust.encoders import _weights as published
 from audioclust.encoders._padding import embed_signal
 from audioclust.encoders._wheels import Member, Wheel, find
+from audioclust.encoders._windows import mean
 from audioclust.parameters import validate
 
 LICENCE = "CC BY 4.0, A. B. Ma and A. Lerch"
@@ -136,13 +137,13 @@ class AISFX:
         if self.short == "repeat" and wave.shape[1] < REPEATED:
             wave = wave.repeat(1, -(-REPEATED // wave.shape[1]))[:, :REPEATED]
         windows, frames = _windows(wave)
-        m, w, _ = windows.shape
-        found = []
-        for i in torch.arange(m * w).split(BLOCK):
-            mels = self.front_end_(windows[i // w, i % w])  # (block, 100, 96)
+
+        def embed(block: torch.Tensor) -> torch.Tensor:
+            mels = self.front_end_(block)  # (b, 100, 96)
             mels[:, frames:] = 0  # the zeros come after the spectrogram, not after the wave
-            found.append(self.network_(mels))
-        return torch.cat(found).view(m, w, -1).mean(1)
+            return self.network_(mels)
+
+        return mean(windows, BLOCK, embed)
 
 
 def _at_full_scale(wave: torch.Tensor) -> torch.Tensor:

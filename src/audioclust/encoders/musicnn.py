@@ -23,6 +23,7 @@ from audioclust.encoders import _weights as published
 from audioclust.encoders._padding import embed_signal
 from audioclust.encoders._tensorflow import tensors
 from audioclust.encoders._wheels import Member, Wheel, find
+from audioclust.encoders._windows import mean
 from audioclust.parameters import validate
 
 LICENCE = "ISC (Universitat Pompeu Fabra), weights not named apart"
@@ -161,13 +162,12 @@ class MusiCNN:
 
     def _mean(self, wave: torch.Tensor) -> torch.Tensor:
         """Return the mean over the windows of waveforms (m, samples), (m, dim)."""
-        windows = _windows(wave)
-        m, w, _ = windows.shape
-        found = []
-        for i in torch.arange(m * w).split(BLOCK):
-            pools = self.network_(self.front_end_(windows[i // w, i % w]))
-            found.append(torch.cat(pools, dim=1) if self.layer == "pools" else self.network_.penultimate(*pools))
-        return torch.cat(found).view(m, w, -1).mean(1)
+        return mean(_windows(wave), BLOCK, self._vectors)
+
+    def _vectors(self, windows: torch.Tensor) -> torch.Tensor:
+        """Return the vectors (b, dim) of windows (b, samples)."""
+        pools = self.network_(self.front_end_(windows))
+        return torch.cat(pools, dim=1) if self.layer == "pools" else self.network_.penultimate(*pools)
 
 
 def _windows(wave: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ import numpy as np
 
 from audioclust.points.ridge import kappa, loo_predictions
 from audioclust.points.scale import scale
-from audioclust.report.metrics import ari
+from audioclust.report.metrics import agreement
 
 FOUND_AGAIN = 0.5  # weight of what is found again beside what is seen
 
@@ -65,14 +65,13 @@ def found_again(labellings: np.ndarray, groups: Sequence[object]) -> np.ndarray:
     for i, group in enumerate(groups):
         members.setdefault(group, []).append(i)
     total, count = np.zeros(len(labellings)), np.zeros(len(labellings))
-    several = np.ptp(labellings, axis=1) > 0
     known: dict[frozenset, float] = {}  # deterministic cells are the same for all seeds
     names = [labels.tobytes() for labels in labellings]
     for rows in members.values():
         for i, j in combinations(rows, 2):
             pair = frozenset((names[i], names[j]))
             if pair not in known:
-                known[pair] = ari(labellings[i], labellings[j]) if several[i] and several[j] else 0.0
+                known[pair] = agreement(labellings[i], labellings[j])
             total[[i, j]] += known[pair]
             count[[i, j]] += 1
     return np.divide(total, count, out=np.full(len(labellings), np.nan), where=count > 0)

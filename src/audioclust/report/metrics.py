@@ -52,6 +52,11 @@ def ari(labels: np.ndarray, clusters: np.ndarray) -> float:
     return float((both - expected) / (most - expected)) if most != expected else 1.0
 
 
+def agreement(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the adjusted Rand index of two labellings, 0 where all clips are in one cluster: that finds nothing."""
+    return ari(one, other) if np.ptp(one) and np.ptp(other) else 0.0
+
+
 def accuracy(labels: np.ndarray, clusters: np.ndarray) -> float:
     """Return the share of clips in the best one-to-one match of clusters and classes (rectangular Hungarian)."""
     table = contingency_matrix(labels, clusters)

@@ -166,7 +166,7 @@ def best(table: pd.DataFrame) -> dict[str, Any]:
     Raises:
         ValueError: no cell has a score.
     """
-    first = _first(table)
+    first = _first(table, headline(table))
     if first is None:
         raise ValueError(
             "no cell of the table has a score: each was skipped or found fewer than two clusters; "
@@ -175,16 +175,16 @@ def best(table: pd.DataFrame) -> dict[str, Any]:
     return table.iloc[first].to_dict()
 
 
-def _first(table: pd.DataFrame) -> int | None:
-    """Return the position of the best cell's row; None where no cell has a score."""
-    scores = table[f"{headline(table)}_mean"].where(eligible(table))
+def _first(table: pd.DataFrame, score: str) -> int | None:
+    """Return the position of the best cell's row by a score; None where no cell has it."""
+    scores = table[f"{score}_mean"].where(_eligible(table, score))
     return None if scores.isna().all() else scores.reset_index(drop=True).idxmax()
 
 
 def chosen(table: pd.DataFrame) -> dict[str, Any] | None:
     """Return the row of the cell that is taken where there are no labels; None where no cell has a choice."""
-    scores = table[f"{UNLABELLED}_mean"].where(_eligible(table, UNLABELLED)).reset_index(drop=True)
-    return None if scores.isna().all() else table.iloc[scores.idxmax()].to_dict()
+    first = _first(table, UNLABELLED)
+    return None if first is None else table.iloc[first].to_dict()
 
 
 def second(table: pd.DataFrame) -> dict[str, Any] | None:
@@ -313,7 +313,7 @@ def markdown(table: pd.DataFrame, runs: pd.DataFrame | None = None) -> str:
         cells += [_figure(row["clusters"], "g"), *(_figure(row[name], ".3f") for name in SIZES[1:]), _remark(row)]
         cells += list(paid.get(tuple(cells[:3]), ("", ""))) if paid else []
         lines.append(cells)
-    first = _first(table)
+    first = _first(table, headline(table))
     before = len(what)
     bold = [] if first is None else [(first, at) for at in (0, 1, 2, before + scores.index(headline(table)))]
     return grid(head, lines, range(before, before + len(scores) + len(SIZES)), bold)

@@ -14,7 +14,16 @@ import pandas as pd
 from pydantic import Field
 
 from audioclust.report import choice
-from audioclust.report.metrics import AGAINST, ari, binned, explained, linear_probe, score, score_without_labels, sizes
+from audioclust.report.metrics import (
+    AGAINST,
+    agreement,
+    binned,
+    explained,
+    linear_probe,
+    score,
+    score_without_labels,
+    sizes,
+)
 from audioclust.report.table import KEY, MAJORITY, NUISANCES, sound
 
 
@@ -147,15 +156,10 @@ def _agreements(cells: list[tuple[dict[str, Any], np.ndarray]]) -> dict[int, dic
     found: dict[int, list[float]] = {}
     for places in same.values():
         for pair in combinations(places, 2):
-            value = _alike(*(cells[i][1] for i in pair))
+            value = agreement(*(cells[i][1] for i in pair))
             for i in pair:
                 found.setdefault(i, []).append(value)
     return {i: {"agreement": float(np.mean(values))} for i, values in found.items()}
-
-
-def _alike(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the adjusted Rand index of two labellings, 0 where all clips are in one cluster: that finds nothing."""
-    return ari(one, other) if np.ptp(one) and np.ptp(other) else 0.0
 
 
 def _majority(clusters: np.ndarray, label: np.ndarray) -> np.ndarray:
