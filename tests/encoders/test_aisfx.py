@@ -7,13 +7,11 @@ give for five small signals; a copy of shared/golden/encoders/aisfx.npz.
 import numpy as np
 import pytest
 import torch
-from encoders_fixture import GOLDEN
+from encoders_fixture import GOLDEN, needs_weights_of
 
 from audioclust.encoders import aisfx
 
-needs_weights = pytest.mark.skipif(
-    not all(member.file.is_file() for member in aisfx.AISFX.members), reason="the weights of aisfx are not in the cache"
-)
+needs_weights = needs_weights_of(aisfx.AISFX)
 
 
 @pytest.fixture(scope="module")

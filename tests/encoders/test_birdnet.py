@@ -10,14 +10,11 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from encoders_fixture import GOLDEN
+from encoders_fixture import GOLDEN, needs_weights_of
 
 from audioclust.encoders import birdnet
 
-needs_weights = pytest.mark.skipif(
-    not all(member.file.is_file() for member in birdnet.BirdNET.members),
-    reason="the weights of birdnet are not in the cache",
-)
+needs_weights = needs_weights_of(birdnet.BirdNET)
 needs_library = pytest.mark.skipif(
     importlib.util.find_spec("ai_edge_litert") is None, reason="ai-edge-litert is not installed"
 )

@@ -7,14 +7,11 @@ restored, for four small signals, mels by librosa 0.11; a copy of shared/golden/
 import numpy as np
 import pytest
 import torch
-from encoders_fixture import GOLDEN
+from encoders_fixture import GOLDEN, needs_weights_of
 
 from audioclust.encoders import musicnn
 
-needs_weights = pytest.mark.skipif(
-    not all(member.file.is_file() for member in musicnn.MusiCNN.members),
-    reason="the weights of musicnn are not in the cache",
-)
+needs_weights = needs_weights_of(musicnn.MusiCNN)
 
 
 @pytest.fixture(scope="module")

