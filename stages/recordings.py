@@ -36,7 +36,7 @@ def main() -> None:
 def _find_weights(params: Params) -> None:
     """Write which encoders run, and the sample rates that they need."""
     known = json.loads((CHECK / "encoders.json").read_text(encoding="utf-8"))
-    skipped = weights.choose(known["encoders"], params.kind(), known["must"])
+    skipped = weights.choose(known["encoders"], params.kind(), known["must"], params.items("pretexts"))
     for name, why in skipped.items():
         if why:
             print(f"encoder {name} is skipped: {why}")

@@ -9,7 +9,7 @@ from params import Params, run
 def main() -> None:
     params = Params()
     described = {name: weights.describe(registry.get("encoders", name)) for name in params.items("encoders")}
-    for name, why in weights.choose(described, params.kind(), ()).items():
+    for name, why in weights.choose(described, params.kind(), (), params.items("pretexts")).items():
         if why:
             print(f"encoder {name} will be skipped: {why}")
 

@@ -39,6 +39,15 @@ def test_what_must_run_is_not_skipped():
         weights.choose(ALL, "words", {"aisfx"})
 
 
+def test_where_nothing_is_left_to_run_all_reasons_are_told():
+    words = {"aisfx": SOUNDS, "speech_embedding": WORDS}
+    with pytest.raises(
+        RuntimeError, match=r"no encoder is left to run: aisfx: its weights.*; speech_embedding: it hears"
+    ):
+        weights.choose(words, "sounds", ())
+    assert weights.choose(words, "sounds", (), ["simclr"])["aisfx"].startswith("its weights are not there")
+
+
 def test_a_kind_leaves_out_what_hears_another_and_fetches_nothing_for_it():
     found = weights.choose(ALL, "words", ())
     assert found == {"aisfx": "it hears sounds, and kind = words", "logmel_stats": "", "speech_embedding": ""}

@@ -36,13 +36,16 @@ def asked(encoders: Collection[str], used: Collection[str]) -> set[str]:
     return {*used} & {*encoders} if default <= {*encoders} else {*encoders}
 
 
-def choose(described: Mapping[str, Mapping[str, Any]], kind: str, must: Collection[str]) -> dict[str, str]:
+def choose(
+    described: Mapping[str, Mapping[str, Any]], kind: str, must: Collection[str], others: Collection[str] = ()
+) -> dict[str, str]:
     """Return of each encoder why it is skipped, "" where it runs; its weights are fetched if need be.
 
     Args:
         described: by name, see ``describe``.
         kind: what is to be heard, or "any".
         must: names of those that are not skipped.
+        others: encoders that run besides, as they are trained here.
 
     Raises:
         RuntimeError: the weights of one that must run are absent and cannot be fetched; or nothing is left to run.
@@ -50,8 +53,8 @@ def choose(described: Mapping[str, Mapping[str, Any]], kind: str, must: Collecti
     found = {}
     for name, each in described.items():
         found[name] = ""
-        others = each["hears"] and kind not in each["hears"]
-        if name not in must and others and (kind != "any" or each["on_kind"]):
+        deaf = each["hears"] and kind not in each["hears"]
+        if name not in must and deaf and (kind != "any" or each["on_kind"]):
             found[name] = f"it hears {' and '.join(each['hears'])}, and kind = {kind}"
             continue
         try:
@@ -60,6 +63,9 @@ def choose(described: Mapping[str, Mapping[str, Any]], kind: str, must: Collecti
             if name in must:
                 raise
             found[name] = f"its weights are not there: {error}"
+    if found and all(found.values()) and not others:
+        reasons = "; ".join(f"{name}: {why}" for name, why in found.items())
+        raise RuntimeError(f"no encoder is left to run: {reasons}. Add one that needs no weights, such as logmel_stats")
     return found
 
 
