@@ -1,7 +1,8 @@
 """Check all of ``params.yaml``, find the encoders' weights, and write down what other stages depend on.
 
-Run by ``dvc repro check``. Into ``data/check`` go the fingerprint of each stage's code, what each encoder takes, the
-sections of the grid's reducers and clusterers with their defaults, and every ``k`` that is asked for.
+Run by ``dvc repro check``. Into ``data/check`` go the fingerprint of each stage's code, what each encoder takes and
+which views it embeds, what the kind of sound sets, the sections of the grid's reducers and clusterers with their
+defaults, and every ``k`` that is asked for.
 """
 
 import gc
@@ -19,6 +20,7 @@ from audioclust.parameters import values
 from audioclust.results import files
 from audioclust.runs import weights
 from audioclust.training.saving import WEIGHTS
+from audioclust.views.waves import Waves
 from params import CORPORA, ITEMS, Params, check_all, run
 from paths import CHECK, NOTHING, SEPARATORS
 
@@ -39,6 +41,10 @@ def main() -> None:
     _write_json(CHECK / "inputs.json", {name: kind.input for name, kind in kinds.items()})
     described = {name: weights.describe(kind) for name, kind in kinds.items()}
     _write_json(CHECK / "encoders.json", {"must": sorted(must), "encoders": described})
+    for name in ("augment", *params.items("pretexts"), *params.methods()):
+        _write_json(CHECK / "kind" / f"{name}.json", params.by_kind(name))
+    for name in kinds:
+        _write_json(CHECK / "views" / f"{name}.json", _views(params, name))
     grid = {kind: {name: _complete(params, kind, name) for name in params.items(kind)} for kind in GRID}
     _write_json(CHECK / "clusters.json", _clusters(params, grid["clusterers"]))
     for kind, sections in grid.items():
@@ -107,6 +113,17 @@ def _code(params: Params) -> dict[str, list[tuple[str, str]]]:
         found[f"deep/{name}"] = [("methods", name), *trained]
     found |= {f"pair/{name}": [("methods", name)] for name in params.pairs()}
     return found
+
+
+def _views(params: Params, encoder: str) -> dict[str, Any]:
+    """Return what views of the clips' sound an encoder embeds, those that methods on log-mels draw from; {}: none."""
+    counts: dict[str, int] = {}
+    for name, start in params.methods().items():
+        kind = registry.get("methods", name)
+        if start == encoder and kind.input == "logmel":
+            views = _complete(params, "methods", name)["views"]
+            counts |= {each: max(views, counts.get(each, 0)) for each in kind.on_embedded}
+    return {"counts": counts, "waves": values(Waves(**params.section("waves", Waves)))} if counts else {}
 
 
 def _complete(params: Params, kind: str, name: str) -> dict[str, Any]:

@@ -7,11 +7,15 @@ import numpy as np
 
 import own_source  # noqa: F401
 from audioclust import registry
+from audioclust.clips.logmel import FrontEnd
 from audioclust.results import costs
 from audioclust.results.embeddings import EMBEDDING, about
+from audioclust.results.pieces import Pieces
 from audioclust.runs.embed import Embed, origin
+from audioclust.runs.embed_views import Sounds, embed_views
+from audioclust.views.waves import Waves
 from params import Params, run
-from paths import CLIPS, COSTS, EMBEDDINGS, ENCODERS, LOGMEL, TEXTS
+from paths import CHECK, CLIPS, COSTS, EMBEDDINGS, ENCODERS, LOGMEL, SCRATCH, TEXTS
 
 
 def main() -> None:
@@ -25,13 +29,21 @@ def main() -> None:
     if skipped:
         return
     rate = json.loads((CLIPS / "format.json").read_text(encoding="utf-8"))["sample_rate"]
+    durations = np.load(CLIPS / "durations.npy")
     stats = json.loads((LOGMEL / "stats.json").read_text(encoding="utf-8"))
     source = {"logmel": LOGMEL / "logmel.npy", "waveform": CLIPS / "audio.npy", "text": TEXTS / f"{name}.json"}
     with costs.measured(encoder=name) as cost:
-        embed.run(
-            name, section, source, rate, (stats["mean"], stats["std"]), np.load(CLIPS / "durations.npy"),
-            EMBEDDINGS / name / EMBEDDING,
-        )  # fmt: skip
+        embed.run(name, section, source, rate, (stats["mean"], stats["std"]), durations, EMBEDDINGS / name / EMBEDDING)
+        asked = json.loads((CHECK / "views" / f"{name}.json").read_text(encoding="utf-8"))
+        if asked:
+            pieces = Pieces(SCRATCH / "pieces")
+            embed_views(
+                embed, name, section, Sounds.of(source["waveform"], rate, durations),
+                FrontEnd(**params.section("logmel", FrontEnd)), (stats["mean"], stats["std"]),
+                Waves(**asked["waves"]), asked["counts"], EMBEDDINGS / name, pieces,
+                (CHECK / "code/embed" / name).read_text(encoding="utf-8"),
+            )  # fmt: skip
+            pieces.prune()
     costs.write(COSTS, f"embed-{name}", [cost])
 
 

@@ -129,7 +129,7 @@ def _draw_views(augment: Augment) -> None:
     # The middle clip: as good as any other, and the same one every time.
     row = clips.n // 2
     logmel = np.load(LOGMEL / "logmel.npy", mmap_mode="r")[row]
-    views(logmel, int(clips.frames[row]), clips.mean, clips.std, augment, PLOTS / "views.png")
+    views(logmel, int(clips.frames[row]), clips.mean, clips.std, augment.sized(clips.frames), PLOTS / "views.png")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ BOOKKEEPING = {
         SOURCE / "audioclust" / name
         for name in (
             "cache.py",
+            "kinds.py",  # stage check writes down what it sets
             "parallel.py",
             "parameters.py",
             "registry.py",

@@ -5,7 +5,7 @@ section into keyword arguments, or stops with every mistake at once: file, key, 
 """
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
@@ -16,6 +16,7 @@ from ruamel.yaml import YAML, YAMLError
 
 import own_source  # noqa: F401
 from audioclust import registry
+from audioclust.kinds import KINDS, Kind
 from audioclust.parameters import checked, choices, required, types
 
 LISTS = {
@@ -25,8 +26,7 @@ LISTS = {
     "clusterers": Annotated[list[str], Field(min_length=1)],
     "seeds": Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1)],
 }
-KIND = "kind"  # of what is to be heard
-KINDS = Literal["any", "words", "voices", "sounds", "music"]
+KIND = "kind"  # of what is to be heard: it gives the values that read auto and that audioclust/kinds.py names
 CLUSTERS = "k"  # of every section whose own k is auto or absent
 # A class fits one cluster too, but a run of it would say nothing.
 SEVERAL = Field(ge=2)
@@ -54,6 +54,7 @@ STAGE_SECTIONS = {
     "logmel": ("clips.logmel.FrontEnd",),
     "embed": ("runs.embed.Embed",),
     "augment": ("views.augment.Augment",),
+    "waves": ("views.waves.Waves",),
     "train": ("runs.training.Train",),
     "reduce": ("runs.reduce.Reduce",),
     "baseline": ("runs.baseline.Baseline",),
@@ -110,7 +111,8 @@ class Params:
         if not values[PAIRS]:  # importing the methods takes seconds
             return {}
         encoders = [*self.items("encoders"), *self.items("pretexts")]
-        on_views = [name for name in registry.names(METHODS) if registry.get(METHODS, name).input == "views"]
+        kinds = {name: registry.get(METHODS, name) for name in registry.names(METHODS)}
+        on_views = [name for name, kind in kinds.items() if kind.input == "views" or getattr(kind, "several", False)]
         for method, views in values[PAIRS].items():
             what = f"{PAIRS}.{method}"
             if method not in on_views:
@@ -156,9 +158,13 @@ class Params:
 
     def kind(self) -> str:
         """Return what is to be heard."""
-        values, mistakes = checked({KIND: KINDS}, {KIND: self.content.get(KIND, "any")}, "", text=True)
+        values, mistakes = checked({KIND: Kind}, {KIND: self.content.get(KIND, "any")}, "", text=True)
         self.stop(mistakes)
         return values[KIND]
+
+    def by_kind(self, name: str) -> Mapping[str, Any]:
+        """Return what the kind sets in a section, where that says ``auto``."""
+        return KINDS[self.kind()].get(name, {})
 
     def check_starts(self) -> None:
         """Check that each method can start from its encoder: importing the methods takes seconds."""
@@ -191,10 +197,23 @@ class Params:
         if encoder not in [*frozen, *trained]:
             return [f"{what}: no encoder that runs{choices(encoder, [*frozen, *trained])}"]
         if on_logmels and encoder in frozen:
+            return self._start_frozen(method, encoder, choices(encoder, trained))
+        return []
+
+    def _start_frozen(self, method: str, encoder: str, trained: str) -> list[str]:
+        """Return why a method on log-mels cannot start from an encoder that is not trained here."""
+        what, kind = f"{METHODS}.{method} = {encoder!r}", registry.get(METHODS, method)
+        if not kind.on_embedded:
             return [
                 f"{what}: {method} trains the network of an encoder further: name one of pretexts, or null to start "
-                f"from none{choices(encoder, trained)}"
+                f"from none{trained}"
             ]
+        if registry.get("encoders", encoder).input == "text":
+            return [f"{what}: {method} draws from views of sounds, and {encoder} reads texts"]
+        try:
+            kind(**self.section(method, kind, k=2)).check_embedded()
+        except ValueError as error:
+            return [f"{what}: {error}"]
         return []
 
     def part(self, name: str, kind: type) -> dict[str, Any]:
@@ -209,13 +228,15 @@ class Params:
 
         Args:
             name: the section; a section that is empty in the file stands for all the defaults.
-            kinds: dataclasses whose parameters the section sets. A ``k`` that is auto or absent is that of the file.
+            kinds: dataclasses whose parameters the section sets. A ``k`` that is auto or absent is that of the file;
+                what else is auto is the kind's, where it says anything.
             resolved: what ``auto`` means here, e.g. ``k=9``.
 
         Raises:
             ParamsError: unknown key, wrong type, value out of range, or a required key that is missing.
         """
-        raw, known = self._raw(name), declared(*kinds)
+        raw, known, by_kind = self._raw(name), declared(*kinds), self.by_kind(name)
+        known |= {key: known[key] | Literal["auto"] for key in by_kind if key in known}
         needed = list(chain.from_iterable(required(kind) for kind in kinds))
         if CLUSTERS in needed:
             raw = {CLUSTERS: "auto"} | raw
@@ -224,6 +245,7 @@ class Params:
         self.stop(missing + mistakes)
         if values.get(CLUSTERS) == "auto":
             values[CLUSTERS] = self.clusters()
+        resolved = {**by_kind, **resolved}
         return {key: resolved.get(key, value) if value == "auto" else value for key, value in values.items()}
 
     def mistakes(self, name: str, *kinds: type) -> list[str]:

@@ -4,11 +4,17 @@ import os
 import sys
 from pathlib import Path
 
+import yaml
+
 # The suite's processes share the cores: threads of their own would wait for each other, at 100 % of the CPU.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Images of containers often keep Python from writing what it has compiled: hundreds of processes would compile it anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# What parses and writes YAML in Python takes ten times as long, and hundreds of tests write a params.yaml.
+if yaml.__with_libyaml__:
+    yaml.SafeLoader, yaml.SafeDumper = yaml.CSafeLoader, yaml.CSafeDumper
 
 HERE = Path(__file__).parent
 # The longest first, so that no core waits for one of them at the end. test_experiments waits for the project that

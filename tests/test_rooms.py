@@ -10,7 +10,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src/audioclust"
 ROOMS = [
     "runs", "methods", "pretext", "separation", "report", "reducers", "clusterers", "encoders", "datasets", "synthesis",
     "clips", "training", "views", "networks", "points", "results", "registry", "parallel", "cache", "devices",
-    "threads", "parameters",
+    "threads", "parameters", "kinds",
 ]  # fmt: skip
 
 

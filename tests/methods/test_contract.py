@@ -22,6 +22,7 @@ from audioclust.threads import one_thread
 from audioclust.training.loop import Run
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
+from audioclust.views.embedded import Embedded
 
 DEVICE = os.environ.get("TEST_DEVICE", "cpu")
 NAMES = registry.names("methods")
@@ -33,6 +34,7 @@ SPICE = {"heads": 3, "epochs": 6, "pool": 60, "batch": 20, "lr": 0.02, "views": 
 JOINT = {"confidence": 0.6, "balance": 0.3, "agreement": 0.8, "joint_batch": 6, "mu": 3}
 SCAN = {"neighbours": 8, "epochs": 12, "batch": 20, "lr": 0.003, "views": 3, "norm": "eval"}
 SELFLABEL = {"threshold": 0.4, "selflabel_epochs": 3, "selflabel_batch": 30, "selflabel_lr": 0.001}
+EMBEDDED = "embedded"  # of clips that a frozen encoder has embedded
 NETWORK = {"d": 16, "channels": 8, "projection": 16, "batch": 20}
 CC = NETWORK | {"epochs": 20, "lr": 0.003}
 DEC = {"hidden": [32, 16], "d": 4, "layer_epochs": 5, "whole_epochs": 20, "epochs": 10, "batch": 20, "lr": 0.01}
@@ -44,11 +46,13 @@ SMALL = {
         "self": SPICE | {"stage": "self", "refresh": 2},
         "joint": SPICE | JOINT | {"joint_epochs": 10, "mu": 1},
         "joint, encoder": SPICE | JOINT | {"joint_epochs": 4, "joint_start": "encoder", "joint_lr": 0.01},
+        EMBEDDED: SPICE | {"stage": "self"},
     },
     "scan": {
         "heads": SCAN | {"stage": "cluster", "update": "heads", "heads": 3, "lr": 0.1, "refresh": 2},
         "all": SCAN | {"stage": "cluster", "heads": 3},
         "selflabel": SCAN | SELFLABEL | {"norm": "train", "heads": 4, "epochs": 12},
+        EMBEDDED: SCAN | {"stage": "cluster", "heads": 3, "lr": 0.1},
     },
     "temi": {
         "temi": {"heads": 3, "neighbours": 10, "batch": 20, "epochs": 12, "warmup_epochs": 2, "lr": 0.01,
@@ -109,7 +113,10 @@ def make(name, case=None, k=3, **parameters):
     kind = registry.get("methods", name)
     case = next(iter(settings(name))) if case is None else case
     more = {"augment": AUGMENT} if kind.input == "logmel" else {}
-    return kind(k, **settings(name)[case] | more | {"device": DEVICE} | parameters)
+    model = kind(k, **settings(name)[case] | more | {"device": DEVICE} | parameters)
+    if case == EMBEDDED:
+        model.input = EMBEDDED
+    return model
 
 
 def short(name, case=None, **parameters):
@@ -123,6 +130,10 @@ def given(model, x, start):
     """Return what the method takes of the clips ``x``."""
     if model.input == "views":
         return [x, start.transform(x)]
+    if model.input == EMBEDDED:
+        noise = np.random.default_rng(0).normal(0, 0.3, (3, *x.shape)).astype(np.float32)
+        views = np.stack([start.transform(x + each) for each in noise])
+        return Embedded(start.transform(x), weak=views[:1], strong=views[1:])
     return x if model.input == "logmel" else start.transform(x)
 
 

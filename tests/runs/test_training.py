@@ -18,9 +18,11 @@ import pytest
 import torch
 import yaml
 from deep_fixture import counted
+from sklearn.metrics import normalized_mutual_info_score
 
+from audioclust import registry
 from audioclust.results import labels
-from audioclust.results.embeddings import EMBEDDING
+from audioclust.results.embeddings import EMBEDDING, views_file
 from audioclust.runs.deep import deep
 from audioclust.runs.training import Train, curve, key
 from audioclust.training.loop import Run
@@ -125,11 +127,34 @@ def test_seeds_side_by_side_give_the_bytes_of_one_after_the_other(work):
 def test_a_method_on_log_mels_needs_an_encoder_that_was_trained_here(tmp_path):
     (tmp_path / "logmel_stats").mkdir()
     np.save(tmp_path / "logmel_stats" / EMBEDDING, np.zeros((N, 4), np.float32))
-    with pytest.raises(ValueError, match=r"spice.*logmel_stats.*byol, dae, moco, simclr"):
+    with pytest.raises(ValueError, match=r"cc.*logmel_stats.*byol, dae, moco, simclr"):
         deep(
-            "spice", {"k": K}, {"width": 16}, Clips(logmels()), {"logmel_stats": tmp_path / "logmel_stats"}, [0],
+            "cc", {"k": K}, {"width": 16}, Clips(logmels()), {"logmel_stats": tmp_path / "logmel_stats"}, [0],
             tmp_path / "out", tmp_path / "scratch", Train(device="cpu", threads=1),
         )  # fmt: skip
+
+
+def test_heads_are_trained_on_the_views_of_an_encoder_that_was_not_trained_here(tmp_path):
+    rng, folder = np.random.default_rng(0), tmp_path / "frozen"
+    folder.mkdir()
+    x = rng.normal(size=(N, 6)) + 6 * np.eye(6)[np.arange(N) % K]
+    np.save(folder / EMBEDDING, x.astype(np.float32))
+    train, section = Train(device="cpu", threads=1, workers=1), {"k": K, "epochs": 20, "views": 2, "heads": 2}
+    kinds, scores = {"spice": ("weak", "strong"), "scan": ("strong",)}, []
+    for noise in (0.1, 30.0):  # views that say nothing of their clips
+        for kind in ("weak", "strong"):
+            np.save(views_file(folder, kind), (x + noise * rng.normal(size=(3, N, 6))).astype(np.float32))
+        for name in kinds:
+            more = {"stage": "self" if name == "spice" else "cluster", "lr": 0.01, "batch": 12}
+            out = tmp_path / f"{name}-{noise}"
+            cells, found, _, _ = deep(
+                name, section | more, {}, None, {"frozen": folder}, [0, 1], out, tmp_path / "scratch", train
+            )
+            assert [(cell["encoder"], cell["seed"]) for cell in cells] == [("frozen", 0), ("frozen", 1)]
+            model = registry.get("methods", name).load(out / "seed-1")
+            np.testing.assert_array_equal(model.predict(x), found[1])
+            scores.append(min(normalized_mutual_info_score(np.arange(N) % K, labels) for labels in found))
+    assert min(scores[:2]) > 0.9 > 0.8 > max(scores[2:])
 
 
 def test_other_labels_of_a_method_are_rows_of_their_own(tmp_path):
@@ -158,6 +183,13 @@ def test_a_method_on_two_views_has_the_clips_and_an_embedding_or_two_embeddings(
         assert {*curves["phase"]} == {"view-0", "view-1", "express"}
         shapes = json.loads((out / "seed-0/config.json").read_text())["more"]["shapes"]
         assert shapes == ([[6], [6]] if clips is None else [[logmels().shape[1], 16], [6]])
+    section = {"k": K, "runs": 2, "epochs": 5}
+    cells, found, _, _ = deep("turtle", section, {}, None, folders, [0], tmp_path / "t", tmp_path / "scratch", train)
+    assert cells[0]["encoder"] == "one+other"
+    both = [np.load(folder / EMBEDDING) for folder in folders.values()]
+    model = registry.get("methods", "turtle").load(tmp_path / "t/seed-0")
+    np.testing.assert_array_equal(model.predict(both), found[0])
+    assert (model.predict([both[0], np.zeros_like(both[1])]) != found[0]).any()
 
 
 def test_checkpoints_fit_the_inputs_they_were_made_from():

@@ -274,6 +274,8 @@ def test_pairs_name_a_method_on_two_views_and_two_encoders(pairs, message, tmp_p
 def test_a_pair_is_found(tmp_path):
     pairs = {"cmsc_dcca": {"one": "simclr", "other": "logmel_stats"}}
     assert Params(written(tmp_path, pairs=pairs)).pairs() == {"cmsc_dcca": ("simclr", "logmel_stats")}
+    two = {"one": "resemblyzer", "other": "aisfx"}
+    assert Params(written(tmp_path, pairs={"turtle": two})).pairs() == {"turtle": ("resemblyzer", "aisfx")}
     assert Params(written(tmp_path, pairs=None)).pairs() == {}
 
 
@@ -285,8 +287,8 @@ def test_a_method_starts_from_an_encoder_that_runs(tmp_path):
 
     with pytest.raises(ParamsError, match=r"methods\.temi = 'simcrl': no encoder that runs.*did you mean 'simclr'"):
         check(temi="simcrl")
-    with pytest.raises(ParamsError, match=r"spice trains the network of an encoder further: name one of pretexts"):
-        check(spice="logmel_stats")
+    with pytest.raises(ParamsError, match=r"cc trains the network of an encoder further: name one of pretexts"):
+        check(cc="logmel_stats")
     with pytest.raises(ParamsError, match=r"temi needs an embedding: name the encoder"):
         check(temi=None)
     with pytest.raises(ParamsError, match=r"cmsc_dcca needs an embedding: name the encoder"):
@@ -296,6 +298,27 @@ def test_a_method_starts_from_an_encoder_that_runs(tmp_path):
     with pytest.raises(ParamsError, match=r"methods: 'tmei' is no method.*did you mean 'temi'"):
         check(tmei="moco")
     assert check(temi="logmel_stats", spice=None) == {"temi": "logmel_stats", "spice": None}
+
+
+def test_heads_on_a_frozen_encoder_ask_for_nothing_that_needs_its_network(tmp_path):
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+    def check(method, encoder="logmel_stats", **changed):
+        section = {method: content[method] | changed}
+        Params(written(tmp_path, encoders=["logmel_stats", "text"], methods={method: encoder}, **section)).check_starts()
+
+    check("spice")
+    check("scan")
+    for method, changed, rule in (
+        ("spice", {"stage": "joint"}, r"spice\.stage = 'joint' needs log-mels .* Set spice\.stage=self"),
+        ("spice", {"refresh": 2}, r"spice\.refresh = 2 needs log-mels .* Set spice\.refresh=0"),
+        ("scan", {"stage": "selflabel"}, r"scan\.stage = 'selflabel' needs .* Set scan\.stage=cluster"),
+        ("scan", {"update": "all"}, r"scan\.update = 'all' needs .* Set scan\.update=heads"),
+    ):
+        with pytest.raises(ParamsError, match=rf"methods\.{method} = 'logmel_stats': {rule}"):
+            check(method, **changed)
+    with pytest.raises(ParamsError, match=r"spice draws from views of sounds, and text reads texts"):
+        check("spice", "text")
 
 
 @pytest.mark.parametrize(("key", "name"), [("reducers", "lda"), ("pretexts", "gan")])

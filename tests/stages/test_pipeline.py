@@ -192,6 +192,15 @@ def test_a_parameter_reruns_what_it_is_of(project):
     assert project.stale("check") == {"deep@temi", "evaluate"}
 
 
+def test_a_kind_reruns_what_it_sets_something_of(project):
+    project.params(kind="sounds")
+    assert project.stale("check") == set()
+    project.params(kind="words")
+    assert project.stale("check") == {"pretext@simclr", "deep@spice", "deep@temi", "evaluate"}
+    project.params(kind="words", methods={"spice": "byol_a_random", "temi": "simclr"})
+    assert "embed@byol_a_random" in project.stale("check")
+
+
 def test_one_k_for_all_reruns_what_has_none_of_its_own(project):
     project.params(k=2)
     assert project.stale("check", "label") == {"deep@temi", "grid@byol_a_random", "grid_pretext@simclr"}

@@ -11,23 +11,28 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from audioclust.devices import seeded
+from audioclust.networks import backbones
 from audioclust.points.checks import by_appearance, points
 from audioclust.points.kmeans import kmeans
 from audioclust.pretext._encoder import alike
 from audioclust.training import saving
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
-from audioclust.views.embedded import embed_views
+from audioclust.views.embedded import Embedded, embed_views
+
+EMBEDDED = "embedded"  # in the place of a backbone's name: the method was fitted to embeddings
 
 
 class Method(ClusterMixin, BaseEstimator):
-    """A method on log-mels.
+    """A method on log-mels; one with ``on_embedded`` takes clips that a frozen encoder has embedded too, and has a
+    method ``check_embedded`` that refuses parameters that need log-mels.
 
-    Its ``fit`` sets ``network_`` in eval mode, ``architecture_`` (the arguments of ``backbones.build``),
-    ``encoder_views_`` (weak views of a clip that are averaged) and what ``alike`` needs.
+    Its ``fit`` sets ``network_`` in eval mode, ``architecture_`` (the arguments of ``backbone``), ``encoder_views_``
+    (weak views of a clip that are averaged) and what ``alike`` needs.
     """
 
     input = "logmel"
+    on_embedded: ClassVar[tuple[str, ...]] = ()  # kinds of views that it draws from a frozen encoder's
     tensors: ClassVar[tuple[str, ...]] = ()  # attributes set by ``fit`` that are saved beside the network's weights
 
     def _build(self) -> nn.Module:
@@ -41,8 +46,13 @@ class Method(ClusterMixin, BaseEstimator):
     def predict(
         self, X: Any, *, frames: np.ndarray | None = None, front_end: dict[str, Any] | None = None
     ) -> np.ndarray:
-        """Return the clusters (n,) int32 of log-mels (n, f, t); arguments and errors as of ``alike``."""
+        """Return the clusters (n,) int32 of log-mels (n, f, t); arguments and errors as of ``alike``.
+
+        Where the method was fitted to embeddings, of embeddings (n, d) by the same encoder.
+        """
         check_is_fitted(self, "network_")
+        if self.architecture_[0] == EMBEDDED:
+            return self._clusters(_same_dimensions(self, X))
         return self._clusters(alike(self, X, frames, front_end))
 
     def save(self, folder: Path) -> None:
@@ -57,7 +67,10 @@ class Method(ClusterMixin, BaseEstimator):
         model, tensors, more = saving.load(folder, cls, device)
         vars(model).update({name: tensors.pop(name) for name in cls.tensors})
         model.architecture_, model.encoder_views_ = more["architecture"], more["encoder_views"]
-        model.bands_ = model.architecture_[2]
+        if model.architecture_[0] == EMBEDDED:
+            model.augment_ = None
+        else:
+            model.bands_ = model.architecture_[2]
         with seeded(0, device):  # the random weights are replaced
             model.network_ = model._fresh()
         model.network_.load_state_dict(tensors)
@@ -98,15 +111,62 @@ class ByKMeans(Method):
         return torch.cdist(vectors, self.centres_).argmin(1).cpu().numpy().astype(np.int32)
 
 
-def enough_clips(X: Any, frames: np.ndarray | None, device: str, k: int) -> Clips:
+def enough_clips(X: Any, frames: np.ndarray | None, device: str, k: int) -> Clips | Embedded:
     """Return the clips, checked before anything is trained.
 
     Raises:
         ValueError: fewer clips than ``k``, or whatever ``Clips`` refuse.
     """
-    clips = Clips.of(X, frames, device)
+    clips = X.to(device) if isinstance(X, Embedded) else Clips.of(X, frames, device)
     if clips.n < k:
         raise ValueError(f"n_samples={clips.n} should be >= k={k}: lower k or give more clips")
+    return clips
+
+
+def backbone(architecture: list) -> nn.Module:
+    """Return a network of ``architecture_`` with random weights and the attribute ``d``, on the CPU."""
+    name, d, *_ = architecture
+    if name != EMBEDDED:
+        return backbones.build(*architecture)
+    network = nn.Identity()
+    network.d = d
+    return network
+
+
+def begin_embedded(model: Any, clips: Embedded) -> nn.Module:
+    """Set what a method fitted to embeddings keeps of them, and return the network before its heads: there is none."""
+    model.architecture_, model.encoder_views_ = [EMBEDDED, clips.embedding.shape[1]], 0
+    model.augment_ = None
+    return backbone(model.architecture_)
+
+
+def only_embedded(model: Any, section: str, **allowed: Any) -> None:
+    """Check that a method asks for nothing that a frozen encoder's embeddings cannot give.
+
+    Args:
+        model: the method.
+        section: its name in ``params.yaml``.
+        allowed: by parameter, the value that it must have, or a tuple of values, the last of which is recommended.
+
+    Raises:
+        ValueError: a parameter with another value.
+    """
+    for name, values in allowed.items():
+        values = values if isinstance(values, tuple) else (values,)
+        if getattr(model, name) not in values:
+            raise ValueError(
+                f"{section}.{name} = {getattr(model, name)!r} needs log-mels and an encoder that is trained here "
+                f"(simclr, moco, byol): a frozen one has embedded the clips and their views once. Set "
+                f"{section}.{name}={values[-1]}"
+            )
+
+
+def _same_dimensions(model: Any, x: Any) -> Embedded:
+    """Return embeddings (n, d), checked to be like those that the model was fitted to."""
+    clips = x.to(model.device) if isinstance(x, Embedded) else Embedded(points(x), device=model.device)
+    found, fitted = clips.embedding.shape[1], model.architecture_[1]
+    if found != fitted:
+        raise ValueError(f"embeddings of {found} dimensions: this model was fitted to {fitted}, of a frozen encoder")
     return clips
 
 
@@ -123,7 +183,7 @@ def initialise(model: Any, clips: Clips, encoder: Any) -> Clips:
     Raises:
         ValueError: an encoder of other bands or of another front end.
     """
-    model.augment_, model.encoder_views_ = model.augment or encoder.augment_, encoder.views
+    model.augment_, model.encoder_views_ = (model.augment or encoder.augment_).sized(clips.frames), encoder.views
     model.mean_, model.std_, model.front_end_ = encoder.mean_, encoder.std_, encoder.front_end_
     model.architecture_, model.bands_ = [encoder.backbone, encoder.d, encoder.bands_, encoder.channels], encoder.bands_
     clips = alike(model, clips)
@@ -147,7 +207,7 @@ def begin(model: Any, clips: Clips, encoder: Any) -> Clips:
     """
     if encoder is not None:
         return initialise(model, clips, encoder)
-    model.augment_, model.encoder_views_ = model.augment or Augment(), 0
+    model.augment_, model.encoder_views_ = (model.augment or Augment()).sized(clips.frames), 0
     model.mean_, model.std_, model.front_end_ = clips.mean, clips.std, clips.front_end
     model.bands_ = model.augment_.bands(clips.f)
     model.architecture_ = [model.backbone, model.d, model.bands_, model.channels]

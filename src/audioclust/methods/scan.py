@@ -10,8 +10,8 @@ Unlike the official code (wvangansbeke/Unsupervised-Classification):
 
 * Neighbours are searched in the embedding, for SimCLR too (there: after its projection), and are at most n / k - 1.
 * ``criterion`` is taken on the clips of the training and their own neighbours (there: on a validation set).
-* ``update="heads"`` draws from strong views embedded once and has Adam (there, for ImageNet: new views of SimCLR in
-  each step, SGD at 5).
+* ``update="heads"``, from a frozen encoder the only way, draws from strong views embedded once and has Adam (there, for
+  ImageNet: new views of SimCLR in each step, SGD at 5).
 * A set smaller than a batch is one batch (there: none).
 * Step 3 has the code's settings for small images; for ImageNet it takes SGD and an average of the weights.
 * A step without a sure label does nothing (there: it ends the run); if a whole epoch is so, step 3 ends.
@@ -27,7 +27,7 @@ import copy
 import math
 import warnings
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -36,8 +36,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from audioclust.devices import autocast, memory_hint, seeded
-from audioclust.methods._start import Method, embedding_of, enough_clips, initialise
-from audioclust.networks import backbones
+from audioclust.methods._start import (
+    Method,
+    backbone,
+    begin_embedded,
+    embedding_of,
+    enough_clips,
+    initialise,
+    only_embedded,
+)
 from audioclust.networks.heads import Linears
 from audioclust.parameters import Count, Natural, NonNegative, Positive, Probability, validate
 from audioclust.points.cosine import cosine_neighbours
@@ -46,7 +53,7 @@ from audioclust.training.loop import Epoch, Run, batches, epochs, optimise
 from audioclust.training.monitors import progress
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
-from audioclust.views.embedded import Frozen, Trained, Views, embed, embed_views
+from audioclust.views.embedded import Embedded, Frozen, Trained, Views, embed, embed_views
 from audioclust.views.maker import Maker
 
 FLOOR = 1e-8  # of a cluster's mean probability, so that its logarithm is finite
@@ -152,14 +159,16 @@ def surest(confidence: Tensor, labels: Tensor, clusters: Tensor) -> Tensor:
 class SCAN(Method):
     """SCAN on log-mels, initialised from an encoder trained without labels; the official defaults for CIFAR-10."""
 
+    on_embedded: ClassVar[tuple[str, ...]] = ("strong",)
+
     k: Annotated[int, Field(ge=2)]  # clusters
     # Over-clustering: clusters found, more than k; the row `scan/majority` gives each its most frequent class. null: k
     clusters: Annotated[int, Field(ge=2)] | None = None
     stage: Literal["cluster", "selflabel"] = "selflabel"  # where it ends: with step 2, or 3
     # Step 2: clustering
-    # all: train encoder and heads; heads: the heads alone, on `views` strong views per clip that are embedded once.
-    # The heads alone tolerate a larger `lr` (1e-3)
-    update: Literal["all", "heads"] = "all"
+    # all: train encoder and heads; heads: the heads alone, on `views` strong views per clip that are embedded once,
+    # which tolerates a larger `lr` (1e-3). null: all, and heads from an encoder that is not trained here
+    update: Literal["all", "heads"] | None = None
     # Per clip, by cosine similarity; one of them, or the clip itself, is drawn in each step. At most n / k - 1
     # (`neighbours_`): more are not in a cluster of mean size
     neighbours: Natural = 20
@@ -202,7 +211,7 @@ class SCAN(Method):
         Also ``more_labels_``: ``"clustering"``, those before self-labelling, and with ``clusters`` ``"majority"``.
 
         Args:
-            X: log-mels (n, f, t) in nats, or ``Clips``.
+            X: log-mels (n, f, t) in nats, or ``Clips``; or ``Embedded`` by a frozen encoder: step 2 trains heads alone.
             y: ignored.
             frames: (n,) frames of signal; None: all.
             encoder: a fitted pretext, whose network is copied; None: a SimCLR with its defaults is trained first.
@@ -211,23 +220,27 @@ class SCAN(Method):
 
         Raises:
             ValueError: a wrong parameter, fewer clips than clusters, a clip that is not finite, an encoder of other
-                bands or of another front end, or an embedding that is not the encoder's of these clips.
+                bands or of another front end, an embedding that is not the encoder's of these clips, or an encoder to
+                be trained without log-mels.
         """
         self.check()
         clips = enough_clips(X, frames, self.device, self._outputs)
-        if encoder is None:
-            encoder = SimCLR(augment=self.augment, device=self.device, random_state=self.random_state)
-            encoder.fit(clips, run=run)
-        clips = initialise(self, clips, encoder)
-        embedding = embedding_of(clips, encoder, embedding)
+        if isinstance(clips, Embedded):
+            self.check_embedded()
+            network, x = begin_embedded(self, clips), clips.embedding
+        else:
+            if encoder is None:
+                encoder = SimCLR(augment=self.augment, device=self.device, random_state=self.random_state)
+                encoder.fit(clips, run=run)
+            clips = initialise(self, clips, encoder)
+            network = copy.deepcopy(encoder.backbone_).to(self.device)
+            x = torch.from_numpy(embedding_of(clips, encoder, embedding)).float().to(self.device)
         self.neighbours_, self.more_labels_ = min(self.neighbours, clips.n // self._outputs - 1), {}
-        backbone = copy.deepcopy(encoder.backbone_).to(self.device)
         with seeded(self.random_state, self.device):
-            x = torch.from_numpy(embedding).float().to(self.device)
             neighbours = mine(x, self.neighbours_)
-            hint = f"scan.batch = {self.batch}" if self.update == "all" else f"scan.views = {self.views}"
+            hint = f"scan.views = {self.views}" if self.update == "heads" else f"scan.batch = {self.batch}"
             with memory_hint(hint):
-                network = self._cluster(clips, backbone, x, neighbours, run)
+                network = self._cluster(self._views_of(clips, network, x), network, x.shape[1], neighbours, run)
             if self.stage == "selflabel":
                 self.network_ = network.eval()
                 self.more_labels_["clustering"] = self._clusters(clips)
@@ -250,6 +263,23 @@ class SCAN(Method):
         if self.clusters is not None and self.clusters < self.k:
             raise ValueError(f"clusters={self.clusters} should be >= k={self.k}, or null")
 
+    def check_embedded(self) -> None:
+        """Check the parameters against clips that are embedded already.
+
+        Raises:
+            ValueError: the encoder is to be trained, or to embed other views.
+        """
+        only_embedded(self, "scan", stage="cluster", update=(None, "heads"), refresh=0)
+
+    def _views_of(self, clips: Clips | Embedded, encoder: nn.Module, x: Tensor) -> Views:
+        """Return what step 2 trains on, views of the clips, of which ``x`` (n, d) are the embeddings."""
+        if isinstance(clips, Embedded):
+            return clips
+        if self.update == "heads":
+            return Frozen(encoder, clips, self.augment_, x, self.views, self.refresh, self.random_state)
+        make = Maker(self.augment_, clips, self.random_state)
+        return Trained(encoder.requires_grad_(True), make, self.norm)
+
     @property
     def _outputs(self) -> int:
         """Clusters that are found."""
@@ -257,36 +287,31 @@ class SCAN(Method):
 
     def _build(self) -> nn.Sequential:
         """Return the encoder's network and a linear head, with new random weights."""
-        backbone = backbones.build(*self.architecture_)
-        return nn.Sequential(backbone, nn.Linear(backbone.d, self._outputs))
+        before = backbone(self.architecture_)
+        return nn.Sequential(before, nn.Linear(before.d, self._outputs))
 
-    def _clusters(self, clips: Clips) -> np.ndarray:
+    def _clusters(self, clips: Clips | Embedded) -> np.ndarray:
         """Return the most probable clusters (n,) int32."""
         return self._logits(clips).argmax(1).cpu().numpy().astype(np.int32)
 
-    def _logits(self, clips: Clips) -> Tensor:
+    def _logits(self, clips: Clips | Embedded) -> Tensor:
         """Return (n, k); as the head is linear, the mean of its logits over views is the logit of the mean."""
         return embed_views(self.network_, clips, self.augment_, self.encoder_views_)
 
-    def _cluster(
-        self, clips: Clips, backbone: nn.Module, embedding: Tensor, neighbours: Tensor, run: Run | None
-    ) -> nn.Sequential:
+    def _cluster(self, views: Views, encoder: nn.Module, d: int, neighbours: Tensor, run: Run | None) -> nn.Sequential:
         """Step 2: train the heads, or all; return the best network with its best head, views to logits (b, k)."""
-        heads = Linears(self.heads, embedding.shape[1], self._outputs).to(self.device)
+        heads = Linears(self.heads, d, self._outputs).to(self.device)
         state = {"heads": heads, "best": {"criterion": math.inf}, "before": {}}
         parameters = list(heads.parameters())
-        if self.update == "all":
-            views = Trained(backbone.requires_grad_(True), Maker(self.augment_, clips, self.random_state), self.norm)
-            state["backbone"] = backbone
-            parameters += backbone.parameters()
-        else:
-            views = Frozen(backbone, clips, self.augment_, embedding, self.views, self.refresh, self.random_state)
+        if isinstance(views, Trained):
+            state["backbone"] = encoder
+            parameters += encoder.parameters()
         state["optimiser"] = optimiser = torch.optim.Adam(
             parameters, self.lr, weight_decay=self.weight_decay, fused=True
         )
         for epoch in epochs(self.epochs, state, run, "cluster"):
             views.at(epoch.number)
-            for anchors in batches(clips.n, self.batch):
+            for anchors in batches(len(neighbours), self.batch):
                 drawn = torch.randint(neighbours.shape[1], anchors.shape)
                 # One after the other, so that each has its own batch statistics.
                 logits = heads(views.strong(anchors)), heads(views.strong(neighbours[anchors, drawn]))
@@ -294,11 +319,11 @@ class SCAN(Method):
                 optimise(loss.sum(), optimiser)
                 epoch.add(loss=loss.mean(), consistency=consistency.mean())
             self._choose(epoch, views, neighbours, state)
-        head = nn.Linear(embedding.shape[1], self._outputs).to(self.device)
+        head = nn.Linear(d, self._outputs).to(self.device)
         head.load_state_dict(state["best"]["head"])
-        if self.update == "all":
-            backbone.load_state_dict(state["best"]["backbone"])
-        return nn.Sequential(backbone, head)
+        if isinstance(views, Trained):
+            encoder.load_state_dict(state["best"]["backbone"])
+        return nn.Sequential(encoder, head)
 
     @torch.no_grad()
     def _choose(self, epoch: Epoch, views: Views, neighbours: Tensor, state: dict[str, Any]) -> None:
@@ -312,7 +337,7 @@ class SCAN(Method):
         epoch.add(**progress(probs, state["before"], j))
         if values[j] < best["criterion"]:
             best.update(criterion=float(values[j]), head={n: p[j].clone() for n, p in heads.named_parameters()})
-            if self.update == "all":
+            if isinstance(views, Trained):
                 best["backbone"] = copy.deepcopy(views.encoder.state_dict())
 
     def _selflabel(self, clips: Clips, network: nn.Module, neighbours: Tensor, run: Run | None) -> nn.Module:

@@ -284,6 +284,7 @@ class TURTLE(ClusterMixin, BaseEstimator):
     random_state: int = 0  # seeds everything
 
     input = "embedding"
+    several = True  # or those of several encoders
 
     @property
     def gammas(self) -> list[float]:

@@ -73,8 +73,8 @@ class Encoder(BaseEstimator):
 
     def _start(self, X: Any, frames: np.ndarray | None) -> Clips:
         """Check the clips, set what describes the input and build the backbone; return the clips."""
-        self.augment_ = self.augment or Augment()
         clips = Clips.of(X, frames, self.device)
+        self.augment_ = (self.augment or Augment()).sized(clips.frames)
         if clips.n < 2:
             raise ValueError(f"n_samples={clips.n} should be >= 2: there is nothing to tell a clip from")
         self.mean_, self.std_, self.front_end_ = clips.mean, clips.std, clips.front_end

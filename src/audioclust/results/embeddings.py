@@ -12,6 +12,11 @@ ABOUT = "about.json"
 TRAINED_HERE = "trained here"  # of an embedding of which nothing is said
 
 
+def views_file(folder: Path, kind: str) -> Path:
+    """Return the file of "weak" or "strong" views, (views, n, d) float32, that methods draw from; it may be absent."""
+    return folder / f"{kind}.npy"
+
+
 def about(out: Path, origin: str, skipped: str = "") -> None:
     """Write where an encoder's weights come from, and why it is skipped: then the embedding has no rows."""
     files.write_text(out / ABOUT, json.dumps({"origin": origin, "skipped": skipped}, indent=1) + "\n")

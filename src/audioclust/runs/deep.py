@@ -8,11 +8,12 @@ import pandas as pd
 
 from audioclust import registry
 from audioclust.results import costs
-from audioclust.results.embeddings import EMBEDDING
+from audioclust.results.embeddings import EMBEDDING, views_file
 from audioclust.runs.training import Train, curve, key
 from audioclust.training.loop import Run
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
+from audioclust.views.embedded import Embedded
 
 UNTRAINED = "scratch"  # the encoder of a method that starts from none, in the table
 
@@ -41,15 +42,18 @@ def deep(
         ``name``, other ones that it has (``more_labels_``) are ``name/...``.
 
     Raises:
-        ValueError: a method on log-mels is to start from an encoder that was not trained here.
+        ValueError: a method on log-mels is to start from an encoder that was not trained here, and cannot.
     """
-    known, encoder = registry.names("pretext"), "+".join(folders) or None
-    if registry.get("methods", name).input == "logmel" and encoder is not None and encoder not in known:
+    known, encoder, kind = registry.names("pretext"), "+".join(folders) or None, registry.get("methods", name)
+    frozen = kind.input == "logmel" and encoder is not None and encoder not in known
+    if frozen and not kind.on_embedded:
         raise ValueError(
             f"methods.{name} = {encoder!r}: {name} trains the network of an encoder further: choose one of "
             f"{', '.join(known)}, and name it in pretexts; or null, to start from none"
         )
     embeddings = [np.load(folder / EMBEDDING, mmap_mode="r") for folder in folders.values()]
+    if frozen:
+        embeddings += [np.load(views_file(folders[encoder], each), mmap_mode="r") for each in kind.on_embedded]
     inputs = key(train, name, section, views, clips.digest if clips else None, encoder, *embeddings, code)
     more = name, section, views, clips, folders, seeds, out
     results = train.seeds(_model, name, seeds, scratch, inputs, *more)
@@ -71,9 +75,12 @@ def _model(
     with costs.measured(encoder="+".join(folders) or UNTRAINED, reducer="none", clusterer=name, seed=seed) as cost:
         embeddings = [_rows(folder, seeds.index(seed)) for folder in folders.values()]
         if kind.input == "embedding":
-            model.fit(*embeddings, run=run)
+            model.fit(embeddings if len(embeddings) > 1 else embeddings[0], run=run)
         elif kind.input == "views":
             model.fit(([] if clips is None else [clips]) + embeddings, run=run)
+        elif folders and not set(folders) <= set(registry.names("pretext")):
+            (folder,) = folders.values()
+            model.fit(_embedded(folder, kind.on_embedded, section["views"], train.where), run=run)
         else:
             start = {}
             for encoder, folder in folders.items():
@@ -84,6 +91,12 @@ def _model(
     model.save(out / f"seed-{seed}")
     more = {f"{name}/{row}": labels for row, labels in getattr(model, "more_labels_", {}).items()}
     return {name: model.labels_} | more, curve(run, seed), cost
+
+
+def _embedded(folder: Path, kinds: tuple[str, ...], count: int, device: str) -> Embedded:
+    """Return the clips and ``count`` views of each kind, as a frozen encoder has embedded them."""
+    views = {kind: np.load(views_file(folder, kind), mmap_mode="r")[:count] for kind in kinds}
+    return Embedded(np.load(folder / EMBEDDING), **views, device=device)
 
 
 def _rows(folder: Path, position: int) -> np.ndarray:

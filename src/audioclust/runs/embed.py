@@ -55,9 +55,8 @@ class Embed:
         Raises:
             RuntimeError: weights are absent and unreachable, or an embedding is not finite (the clip is named).
         """
-        where = _device(self.device, registry.get("encoders", encoder))
-        job = (encoder, tuple(sorted((k, _hashable(v)) for k, v in section.items())), where, self.seed, tuple(stats))
-        first = _built(*job)  # weights are looked for here, before any work
+        job = self.job(encoder, section, stats)
+        first = built(*job)  # weights are looked for here, before any work
         path = source[first.input]
         if first.input == "text":
             return _embed_texts(first, path, out)
@@ -65,13 +64,22 @@ class Embed:
         n = len(signal)
         starts = range(0, n, SHARD)
         tasks = [(job, path, s, min(s + SHARD, n), rate, signal[s : s + SHARD], self.batch) for s in starts]
-        shards = parallel.run(_shard, tasks, workers=self.workers if where == "cpu" else 1, name=encoder)
+        shards = parallel.run(_shard, tasks, workers=self.side_by_side(job), name=encoder)
         with files.whole(out) as stream:
             for start, rows in zip(starts, shards, strict=True):
-                _check(rows, start)
+                check(rows, start)
                 if start == 0:  # an encoder of statistics has as many dimensions as the log-mels have bands
                     files.write_header(stream, np.float32, (n, rows.shape[1]))
                 stream.write(rows)
+
+    def job(self, encoder: str, section: dict[str, Any], stats: tuple[float, float]) -> tuple:
+        """Return what ``built`` takes."""
+        where = _device(self.device, registry.get("encoders", encoder))
+        return encoder, tuple(sorted((k, _hashable(v)) for k, v in section.items())), where, self.seed, tuple(stats)
+
+    def side_by_side(self, job: tuple) -> int:
+        """Return how many processes run a job."""
+        return self.workers if job[2] == "cpu" else 1
 
 
 def origin(kind: type) -> str:
@@ -81,7 +89,7 @@ def origin(kind: type) -> str:
 
 
 @lru_cache(maxsize=1)
-def _built(name: str, section: tuple, device: str, seed: int, stats: tuple[float, float]) -> Any:
+def built(name: str, section: tuple, device: str, seed: int, stats: tuple[float, float]) -> Any:
     """Return the encoder with its weights; a worker process builds it once."""
     kind = registry.get("encoders", name)
     values = {key: list(value) if isinstance(value, tuple) else value for key, value in section}
@@ -97,7 +105,7 @@ def _embed_texts(encoder: Any, path: Path, out: Path) -> None:
     texts = json.loads(path.read_text(encoding="utf-8"))
     with one_thread():
         found = encoder.fit(texts)(texts)
-    _check(found, 0)
+    check(found, 0)
     files.write_array(out, found)
 
 
@@ -109,8 +117,19 @@ def _signal(encoder: Any, path: Path, durations: np.ndarray) -> np.ndarray:
 
 
 def _shard(job: tuple, path: Path, start: int, stop: int, rate: int, signal: np.ndarray, batch: int) -> np.ndarray:
-    encoder = _built(*job)
-    clips = np.load(path, mmap_mode="r")[start:stop]
+    return embedded(built(*job), np.load(path, mmap_mode="r")[start:stop], rate, signal, batch)
+
+
+def embedded(encoder: Any, clips: np.ndarray, rate: int, signal: np.ndarray, batch: int) -> np.ndarray:
+    """Return what an encoder makes of a few clips, (b, dim) float32.
+
+    Args:
+        encoder: one that is ready.
+        clips: (b, samples) int16 or (b, mels, t) float16, what the encoder takes.
+        rate: sample rate of waveforms in Hz.
+        signal: (b,) samples at the encoder's rate, or frames, that hold signal.
+        batch: clips per forward pass.
+    """
     order = np.argsort(signal, kind="stable")  # clips of one length are embedded together
     found = []
     for i in range(0, len(clips), batch):
@@ -131,7 +150,7 @@ def _resampled(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     return np.stack([soxr.resample(row, rate, wanted, quality="HQ") for row in x])
 
 
-def _check(rows: np.ndarray, start: int) -> None:
+def check(rows: np.ndarray, start: int) -> None:
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
         raise RuntimeError(f"the embedding of clip {start + bad[0]} (row of clips.csv) is not finite")

@@ -47,19 +47,17 @@ def compute(
         ValueError: parameters out of range, or clips too short to be reflected at their ends.
     """
     transform = LogMel(front_end)
-    with one_thread(), torch.inference_mode():
-        t = transform(torch.from_numpy(_wave(audio[0], rate, front_end.sample_rate)[None])).shape[2]
+    t = mels_of(audio[:1], rate, np.array([audio.shape[1]]), transform)[0].shape[2]
     seconds = audio.shape[1] / rate
     durations = _sounding(audio) / rate if durations is None else durations
-    least = -(-rate // front_end.sample_rate)  # one sample after resampling
-    samples = np.clip(np.rint(durations * rate).astype(np.int64), least, audio.shape[1])
-    frames = np.minimum(-(-samples * front_end.sample_rate // (rate * front_end.hop)) + 1, t)
+    samples = np.rint(durations * rate).astype(np.int64)
     shards = [slice(start, start + SHARD) for start in range(0, len(audio), SHARD)]
-    tasks = [(audio[s], rate, samples[s], frames[s], t, transform) for s in shards]
-    total, squares = 0.0, 0.0
+    tasks = [(audio[s], rate, samples[s], transform) for s in shards]
+    total, squares, frames = 0.0, 0.0, np.zeros(len(audio), np.int64)
     with files.whole(out) as stream:
         files.write_header(stream, np.float16, (len(audio), front_end.n_mels, t))
-        for rows, mels in zip(shards, parallel.run(_shard, tasks, workers=workers, name="logmel"), strict=True):
+        found = parallel.run(mels_of, tasks, workers=workers, name="logmel")
+        for rows, (mels, frames[rows]) in zip(shards, found, strict=True):
             stream.write(mels)
             values = mels * (np.arange(t) < frames[rows, None, None]).astype(np.float64)
             total += values.sum()
@@ -78,22 +76,32 @@ def _sounding(audio: np.ndarray) -> np.ndarray:
     return np.array([audio.shape[1] - np.argmax(clip[::-1] != 0) for clip in audio])
 
 
-def _shard(
-    audio: np.ndarray, rate: int, samples: np.ndarray, frames: np.ndarray, t: int, transform: LogMel
-) -> np.ndarray:
-    """Return the log-mels (b, n_mels, t) of clips whose signal has ``samples`` (b,) and ``frames`` (b,)."""
+def mels_of(audio: np.ndarray, rate: int, samples: np.ndarray, transform: LogMel) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log-mels (b, n_mels, t) float16 of a few clips, and the frames of their signal (b,) int64.
+
+    Args:
+        audio: (b, samples) int16.
+        rate: its sample rate in Hz.
+        samples: (b,) of signal in each.
+        transform: the front end.
+    """
+    wanted, hop = transform.sample_rate, transform.mel.hop_length
+    least = -(-rate // wanted)  # one sample after resampling
+    samples = np.clip(samples, least, audio.shape[1])
+    t = 1 + int(audio.shape[1] * wanted / rate + 0.5) // hop  # soxr rounds halves up
+    frames = np.minimum(-(-samples * wanted // (rate * hop)) + 1, t)
     mels = np.full((len(audio), transform.mel.n_mels, t), np.log(EPS), np.float16)
     with one_thread(), torch.inference_mode():
         # Clip by clip: at one thread a clip's spectra stay in the cache, a batch's do not.
         for clip, length, last, mel in zip(audio, samples, frames, mels, strict=True):
-            wave = _wave(clip[:length], rate, transform.sample_rate)
+            wave = _wave(clip[:length], rate, wanted)
             if length < len(clip):
                 # As the front end reflects a whole clip, but as far as the last frame's window reaches: that frame may
                 # be centred after the signal, and the signal may be shorter than what is reflected.
-                end = (last - 1) * transform.mel.hop_length + transform.n_fft // 2 + 1
+                end = (last - 1) * hop + transform.n_fft // 2 + 1
                 wave = np.pad(wave, (0, max(end - len(wave), 0)), mode="reflect")
             mel[:, :last] = transform(torch.from_numpy(wave[None]))[0, :, :last].numpy()
-    return mels
+    return mels, frames
 
 
 def _wave(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:

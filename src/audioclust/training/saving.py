@@ -20,7 +20,8 @@ def save(folder: Path, model: Any, tensors: dict[str, Tensor], weights: str = WE
 
     Args:
         folder: made if it is missing.
-        model: a dataclass; one on log-mels has ``augment_`` and ``LOGMEL`` too, which are written.
+        model: a dataclass; one on log-mels has ``augment_`` and ``LOGMEL`` too, which are written. ``augment_`` None:
+            it was fitted to embeddings.
         tensors: by name, none of which shares its memory with another.
         weights: the name of their file.
         more: JSON values, which ``load`` returns.
@@ -29,7 +30,7 @@ def save(folder: Path, model: Any, tensors: dict[str, Tensor], weights: str = WE
     with files.whole(folder / weights) as stream:
         stream.write(safetensors.save({name: value.cpu().contiguous() for name, value in tensors.items()}))
     config = {"parameters": values(model), "more": more}
-    if hasattr(model, "augment_"):
+    if getattr(model, "augment_", None) is not None:
         config |= {"augment": values(model.augment_), "logmel": {name: getattr(model, name) for name in LOGMEL}}
     # A parameter may be one of numpy's numbers.
     text = json.dumps(config, indent=1, sort_keys=True, default=lambda value: value.item())

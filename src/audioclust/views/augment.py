@@ -11,7 +11,7 @@ Shapes: log-mels x (b, f, t) standardised, in units of the data's deviation; vie
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, get_args
 
 import torch
@@ -27,6 +27,7 @@ Op = Literal[
 ]  # fmt: skip
 OPS: tuple[str, ...] = get_args(Op)
 Part = Probability  # in [0, 1): a relative change, or a share that is never all
+NARROWEST, WIDEST = 12, 96  # frames of a view whose width is not given
 NATS = 4.0  # deviation of log-mels, about: what one unit of a standardised log-mel is in nats, for adding powers
 EPS = float(torch.finfo(torch.float32).eps)  # least power of a mixture
 
@@ -40,7 +41,8 @@ class Augment:
     """
 
     # The cut
-    width: Annotated[int, Field(ge=8)] = 96  # frames of a view
+    # Frames of a view, of those that `pool` leaves; null: a quarter of a clip's median signal, between 12 and 96
+    width: Annotated[int, Field(ge=8)] | None = 96
     # fit: stretch the signal of a clip to `width` frames, so that words of any length fill a view;
     # crop: cut a window of `width` frames out of it, and repeat a shorter signal
     length: Literal["fit", "crop"] = "crop"
@@ -79,6 +81,13 @@ class Augment:
         for name, value in values(self).items():
             if isinstance(value, list):  # from YAML or JSON
                 setattr(self, name, tuple(value))
+
+    def sized(self, frames: torch.Tensor) -> "Augment":
+        """Return itself or, where ``width`` is None, a copy with that of clips with ``frames`` (n,) of signal."""
+        if self.width is not None:
+            return self
+        quarter = int(frames.double().quantile(0.5) / self.pool[1] / 4 + 0.5)
+        return replace(self, width=min(max(quarter, NARROWEST), WIDEST))
 
     def bands(self, f: int) -> int:
         """Return the bands of a view of log-mels of ``f`` bands."""

@@ -1,13 +1,15 @@
 """Embeddings of the views of clips, by a frozen encoder or by one that is being trained.
 
-Both have the methods ``original(rows)``, rows (m,) -> (m, d) without gradient, and ``strong(rows)``, rows (b,) ->
-(b, d), of ``Frozen`` (h, b) -> (h, b, d) too, so that one training loop serves both. ``at(epoch)`` is called at the
-start of an epoch.
+All have the methods ``original(rows)``, rows (m,) -> (m, d) without gradient, and ``strong(rows)``, rows (b,) ->
+(b, d), where nothing is trained (h, b) -> (h, b, d) too, so that one training loop serves them. ``at(epoch)`` is called
+at the start of an epoch.
 """
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -47,11 +49,13 @@ def embed(network: nn.Module, clips: Clips, view: Callable, rows: Tensor | None 
     return torch.cat(parts)
 
 
-def embed_views(network: nn.Module, clips: Clips, augment: Augment, count: int) -> Tensor:
+def embed_views(network: nn.Module, clips: "Clips | Embedded", augment: Augment | None, count: int) -> Tensor:
     """Return the network's output (n, ...) for the original view of each clip or, with ``count`` > 0, its mean over
     ``count`` weak views. What is random in a view depends on its number alone, so that a clip's output does not depend
-    on the clips beside it.
+    on the clips beside it. Of embedded clips it is the output for their embedding.
     """
+    if isinstance(clips, Embedded):
+        return clips.through(network).embedding
     if not count:
         return embed(network, clips, augment.original_view)
     augment = SameForAll(**values(augment))
@@ -63,8 +67,37 @@ def embed_views(network: nn.Module, clips: Clips, augment: Augment, count: int) 
     return sum(embed(network, clips, partial(view, number)) for number in range(count)) / count
 
 
-class Frozen:
-    """A few weak and strong views per clip, embedded once and drawn from: no network runs in the training loop.
+class _Several:
+    """A few weak and strong views per clip to draw from: no network runs in the training loop."""
+
+    embedding: Tensor  # (n, d) of the original views
+
+    @property
+    def n(self) -> int:
+        return len(self.embedding)
+
+    def _several(self, kind: str) -> Tensor:
+        """Return the views (count, n, d) of a kind."""
+        raise NotImplementedError
+
+    def original(self, rows: Tensor) -> Tensor:
+        return self.embedding[rows.to(self.embedding.device)]
+
+    def weak(self, rows: Tensor) -> Tensor:
+        """(m,) -> (m, d)."""
+        return self._drawn("weak", rows)
+
+    def strong(self, rows: Tensor) -> Tensor:
+        return self._drawn("strong", rows)
+
+    def _drawn(self, kind: str, rows: Tensor) -> Tensor:
+        views = self._several(kind)
+        rows = rows.to(views.device)
+        return views[torch.randint(len(views), rows.shape, device=rows.device), rows]
+
+
+class Frozen(_Several):
+    """Views that are embedded once, on the first call.
 
     Args:
         encoder: (b, 1, f, width) -> (b, d).
@@ -97,27 +130,66 @@ class Frozen:
         self._round, self._views = now, {}
 
     def _several(self, kind: str) -> Tensor:
-        """Return the views (count, n, d) of a kind; they are embedded on the first call."""
         if kind not in self._views:
             with seeded(2 * (1_000_003 * self.random_state + self._round) + (kind == "strong"), self.clips.device):
                 view = getattr(self.augment, f"{kind}_view")
                 self._views[kind] = torch.stack([embed(self.encoder, self.clips, view) for _ in range(self.count)])
         return self._views[kind]
 
-    def original(self, rows: Tensor) -> Tensor:
-        return self.embedding[rows.to(self.embedding.device)]
 
-    def weak(self, rows: Tensor) -> Tensor:
-        """(m,) -> (m, d)."""
-        return self._drawn("weak", rows)
+class Embedded(_Several):
+    """Views that were embedded elsewhere, by an encoder whose network is not at hand.
 
-    def strong(self, rows: Tensor) -> Tensor:
-        return self._drawn("strong", rows)
+    Args:
+        embedding: (n, d) of the clips.
+        weak: (v, n, d) of v weak views of each; None: the clips themselves.
+        strong: (w, n, d) of w strong views; None: the same.
+        device: where they are kept.
 
-    def _drawn(self, kind: str, rows: Tensor) -> Tensor:
-        views = self._several(kind)
-        rows = rows.to(views.device)
-        return views[torch.randint(self.count, rows.shape, device=rows.device), rows]
+    Raises:
+        ValueError: shapes that do not fit, or a number that is not finite.
+    """
+
+    def __init__(
+        self, embedding: Any, weak: Any | None = None, strong: Any | None = None, device: str | torch.device = "cpu"
+    ):
+        self.embedding = _vectors("embedding", embedding, device)
+        if self.embedding.ndim != 2 or not len(self.embedding):
+            raise ValueError(f"an embedding of shape {tuple(self.embedding.shape)}: (n, d) with n > 0 is needed")
+        given = {"weak": self.embedding[None] if weak is None else weak}
+        given["strong"] = self.embedding[None] if strong is None else strong
+        self._views = {kind: _vectors(f"{kind} views", views, device) for kind, views in given.items()}
+        for kind, views in self._views.items():
+            if views.ndim != 3 or not len(views) or views.shape[1:] != self.embedding.shape:
+                raise ValueError(
+                    f"{kind} views of shape {tuple(views.shape)}: of an embedding of shape "
+                    f"{tuple(self.embedding.shape)} they have one axis more, the views, in front"
+                )
+
+    def at(self, epoch: int) -> None:
+        """The views stay the same."""
+
+    def _several(self, kind: str) -> Tensor:
+        return self._views[kind]
+
+    @torch.no_grad()
+    def through(self, network: nn.Module) -> "Embedded":
+        """Return the output of a network for all of them."""
+        views = {kind: torch.stack([network(view) for view in views]) for kind, views in self._views.items()}
+        return Embedded(network(self.embedding), **views, device=self.embedding.device)
+
+    def to(self, device: str) -> "Embedded":
+        """Return them on a device."""
+        return Embedded(self.embedding, **self._views, device=device)
+
+
+def _vectors(name: str, x: Any, device: str | torch.device) -> Tensor:
+    """Return vectors (..., d) as float32 on the device, checked to be finite."""
+    found = torch.as_tensor(np.asarray(x) if not isinstance(x, Tensor) else x).to(device, torch.float32)
+    if not found.isfinite().all():
+        clip = int((~found.isfinite()).any(-1).nonzero()[0, -1])
+        raise ValueError(f"{name}: that of clip {clip} is not finite")
+    return found
 
 
 class Trained:
@@ -146,4 +218,4 @@ class Trained:
             return self.encoder(view).float()
 
 
-Views = Frozen | Trained
+Views = Frozen | Embedded | Trained

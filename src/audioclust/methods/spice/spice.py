@@ -25,7 +25,7 @@ import copy
 import math
 import warnings
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -34,10 +34,17 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from audioclust.devices import memory_hint, seeded
-from audioclust.methods._start import Method, embedding_of, enough_clips, initialise
+from audioclust.methods._start import (
+    Method,
+    backbone,
+    begin_embedded,
+    embedding_of,
+    enough_clips,
+    initialise,
+    only_embedded,
+)
 from audioclust.methods.spice.fixmatch import fixmatch
 from audioclust.methods.spice.reliable import balanced, filled, reliable
-from audioclust.networks import backbones
 from audioclust.networks.heads import Heads, select
 from audioclust.networks.standardise import Standardise
 from audioclust.parameters import Count, Natural, Positive, Probability, Share, Unit, validate
@@ -46,7 +53,7 @@ from audioclust.training.loop import Epoch, Run, batches, epochs, optimise
 from audioclust.training.monitors import progress
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
-from audioclust.views.embedded import BLOCK, Frozen, embed_views
+from audioclust.views.embedded import BLOCK, Embedded, Frozen, embed_views
 from audioclust.views.maker import Maker
 
 KEPT = 0.5  # of a cluster's given labels: a network of stage 3 that repeats fewer has lost the cluster
@@ -133,6 +140,8 @@ class Network(nn.Module):
 class SPICE(Method):
     """SPICE on log-mels, initialised from an encoder trained without labels; the official defaults."""
 
+    on_embedded: ClassVar[tuple[str, ...]] = ("weak", "strong")
+
     k: Annotated[int, Field(ge=2)]  # clusters
     # Where it ends. self: with the heads of stage 2; joint: with the network of stage 3
     stage: Literal["self", "joint"] = "joint"
@@ -192,7 +201,7 @@ class SPICE(Method):
         """Set ``proba_`` (n, k) float32, ``labels_`` (n,) int32, its largest columns, and ``network_``.
 
         Args:
-            X: log-mels (n, f, t) in nats, or ``Clips``.
+            X: log-mels (n, f, t) in nats, or ``Clips``; or ``Embedded`` by a frozen encoder, which has no stage 3.
             y: ignored.
             frames: (n,) frames of signal; None: all.
             encoder: stage 1, a fitted pretext; None: a MoCo with its defaults is trained first.
@@ -201,23 +210,28 @@ class SPICE(Method):
 
         Raises:
             ValueError: a wrong parameter, fewer clips than clusters, a clip that is not finite, an encoder of other
-                bands or of another front end, an embedding that is not the encoder's of these clips, or no label of
-                any cluster is reliable.
+                bands or of another front end, an embedding that is not the encoder's of these clips, stage 3 without
+                log-mels, or no label of any cluster is reliable.
         """
         self.check()
         clips = enough_clips(X, frames, self.device, self.k)
-        if encoder is None:
-            encoder = MoCo(augment=self.augment, device=self.device, random_state=self.random_state)
-            encoder.fit(clips, run=run)
-        clips = initialise(self, clips, encoder)
-        embedding = embedding_of(clips, encoder, embedding)
-        x, scale = torch.from_numpy(embedding).float().to(self.device), Standardise(embedding.shape[1]).to(self.device)
+        if isinstance(clips, Embedded):
+            self.check_embedded()
+            network, x = begin_embedded(self, clips), clips.embedding
+        else:
+            if encoder is None:
+                encoder = MoCo(augment=self.augment, device=self.device, random_state=self.random_state)
+                encoder.fit(clips, run=run)
+            clips = initialise(self, clips, encoder)
+            network = copy.deepcopy(encoder.backbone_).to(self.device).requires_grad_(False)
+            x = torch.from_numpy(embedding_of(clips, encoder, embedding)).float().to(self.device)
+        scale = Standardise(x.shape[1]).to(self.device)
         if self.scale == "standardise":
             scale.fit(x)
-        frozen = nn.Sequential(copy.deepcopy(encoder.backbone_).to(self.device).requires_grad_(False), scale)
+        frozen = nn.Sequential(network, scale)
         with seeded(self.random_state, self.device):
             with memory_hint(f"spice.views = {self.views}"):
-                network = self._self(clips, frozen, scale(x), run)
+                network = self._self(self._views_of(clips, frozen, scale(x)), frozen, run)
             if self.stage == "joint":
                 with memory_hint(f"spice.joint_batch = {self.joint_batch}"):
                     network = self._joint(clips, network, run)
@@ -226,17 +240,31 @@ class SPICE(Method):
         self.labels_ = self.proba_.argmax(1).astype(np.int32)
         return self
 
+    def check_embedded(self) -> None:
+        """Check the parameters against clips that are embedded already.
+
+        Raises:
+            ValueError: stage 3, or other views, are asked for.
+        """
+        only_embedded(self, "spice", stage="self", refresh=0)
+
+    def _views_of(self, clips: Clips | Embedded, encoder: nn.Module, x: Tensor) -> Frozen | Embedded:
+        """Return the views that stage 2 draws from, embedded by the frozen encoder; ``x`` (n, d) are the clips."""
+        if isinstance(clips, Embedded):
+            return clips.through(encoder)
+        return Frozen(encoder, clips, self.augment_, x, self.views, self.refresh, self.random_state)
+
     def _build(self) -> Network:
         """Return the encoder's network and a head, with new random weights."""
-        backbone = backbones.build(*self.architecture_)
-        d = backbone.d
-        return Network(nn.Sequential(backbone, Standardise(d)), Heads(1, d, d, self.k))
+        before = backbone(self.architecture_)
+        d = before.d
+        return Network(nn.Sequential(before, Standardise(d)), Heads(1, d, d, self.k))
 
-    def _clusters(self, clips: Clips) -> np.ndarray:
+    def _clusters(self, clips: Clips | Embedded) -> np.ndarray:
         """Return the most probable clusters (n,) int32."""
         return self._assign(self.network_, clips, self.encoder_views_)[1].argmax(1).cpu().numpy().astype(np.int32)
 
-    def _assign(self, network: Network, clips: Clips, views: int) -> tuple[Tensor, Tensor]:
+    def _assign(self, network: Network, clips: Clips | Embedded, views: int) -> tuple[Tensor, Tensor]:
         """Return embeddings (n, d) and probabilities (n, k) of the clips, see ``embed_views``."""
         x = embed_views(network.encoder, clips, self.augment_, views)
         with torch.no_grad():
@@ -244,23 +272,24 @@ class SPICE(Method):
 
     # Stage 2
 
-    def _self(self, clips: Clips, encoder: nn.Module, embedding: Tensor, run: Run | None) -> Network:
+    def _self(self, views: Frozen | Embedded, encoder: nn.Module, run: Run | None) -> Network:
         """Train heads on the frozen encoder and return it with the best of them."""
-        d = embedding.shape[1]
+        d = views.embedding.shape[1]
         heads = Heads(self.heads, d, d, self.k).to(self.device)
-        views = Frozen(encoder, clips, self.augment_, embedding, self.views, self.refresh, self.random_state)
         optimiser = torch.optim.Adam(heads.parameters(), self.lr, fused=True)
         state = {"heads": heads, "best": {"loss": math.inf}, "before": {}, "optimiser": optimiser}
         for epoch in epochs(self.epochs, state, run, "self"):
             views.at(epoch.number)
-            for pool in batches(clips.n, self.pool):
+            for pool in batches(views.n, self.pool):
                 self._em(epoch, views, heads, optimiser, pool)
             self._choose(epoch, views, state)
         best = Heads(1, d, d, self.k).to(self.device)
         best.load_state_dict(state["best"]["head"])
         return Network(encoder, best)
 
-    def _em(self, epoch: Epoch, views: Frozen, heads: Heads, optimiser: torch.optim.Optimizer, pool: Tensor) -> None:
+    def _em(
+        self, epoch: Epoch, views: Frozen | Embedded, heads: Heads, optimiser: torch.optim.Optimizer, pool: Tensor
+    ) -> None:
         """Find pseudo-labels in a pool (m,) of clips, and train every head on its own ones."""
         with torch.no_grad():
             probs = heads(views.weak(pool)).softmax(2)
@@ -277,9 +306,9 @@ class SPICE(Method):
                 epoch.add(loss=loss)
 
     @torch.no_grad()
-    def _choose(self, epoch: Epoch, views: Frozen, state: dict[str, Any]) -> None:
+    def _choose(self, epoch: Epoch, views: Frozen | Embedded, state: dict[str, Any]) -> None:
         """Keep the weights of the head with the smallest loss of all epochs, on pseudo-labels of all clips."""
-        x = views.original(torch.arange(views.clips.n))
+        x = views.embedding
         logits = torch.cat([state["heads"](block) for block in x.split(BLOCK)], dim=1)  # (h, n, k)
         probs = logits.softmax(2)
         selected, labels = e_step(F.normalize(x, dim=1), probs, 1.0, self.centre_ratio)
