@@ -1,4 +1,4 @@
-"""What one word sets: ``kind`` says what is to be heard, and with it what a view may change and what a network must keep.
+"""What one word sets: what is to be heard decides what a view may change and what a network must keep.
 
 A parameter that reads ``auto`` in ``params.yaml`` has the value of this table; any other value stands. ``docs/LOG.md``
 says on which recordings the values were found.

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torchvision.models import resnet18
 
+from audioclust.networks.audiontt import conv_block
 from audioclust.networks.backbones import ResNet18, build
 
 SMALL = {"audiontt": {"d": 24, "channels": 4}, "audiontt2022": {"d": 24, "channels": 4}, "resnet18": {"d": 512},
@@ -74,3 +75,17 @@ def test_byolas_networks_have_the_published_sizes(name, d, millions):
 def test_what_does_not_fit(name, d, f, message):
     with pytest.raises(ValueError, match=message):
         build(name, d, f)
+
+
+def test_a_block_gives_the_numbers_and_gradients_of_the_published_order():
+    torch.manual_seed(0)
+    conv, norm, pool, relu = conv_block(3, 5)
+    torch.nn.init.normal_(norm.weight)  # some of them negative
+    x = torch.randn(4, 3, 9, 12)
+    found = []
+    for layers in ((conv, norm, pool, relu), (conv, norm, torch.nn.ReLU(), pool)):
+        norm.reset_running_stats()
+        y = torch.nn.Sequential(*layers)(x)
+        gradients = torch.autograd.grad((y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum(), [*conv.parameters()])
+        found.append([y.detach(), *gradients, norm.running_mean.clone()])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))

@@ -59,7 +59,8 @@ def append(line: str):
         ("src/audioclust/methods/temi.py", {"temi"}),
         ("src/audioclust/pretext/simclr.py", {"spice", "simclr"}),
         ("src/audioclust/encoders/byol_a_random.py", {"byol_a"}),
-        ("src/audioclust/clips/logmel.py", {"logmel"}),
+        ("src/audioclust/clips/logmel.py", {"logmel", "byol_a"}),  # log-mels of views too
+        ("src/audioclust/views/waves.py", {"byol_a"}),
         ("src/audioclust/training/loop.py", {"spice", "temi", "simclr"}),
         ("src/audioclust/clusterers/kmeans.py", set()),
         ("src/audioclust/registry.py", set()),

@@ -305,7 +305,9 @@ def test_heads_on_a_frozen_encoder_ask_for_nothing_that_needs_its_network(tmp_pa
 
     def check(method, encoder="logmel_stats", **changed):
         section = {method: content[method] | changed}
-        Params(written(tmp_path, encoders=["logmel_stats", "text"], methods={method: encoder}, **section)).check_starts()
+        Params(
+            written(tmp_path, encoders=["logmel_stats", "text"], methods={method: encoder}, **section)
+        ).check_starts()
 
     check("spice")
     check("scan")

@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from deep_fixture import sounds
 from torch.nn import functional as F
 
+from audioclust.methods.spice import SPICE
 from audioclust.parameters import values
 from audioclust.pretext.byol import standardised
+from audioclust.pretext.simclr import SimCLR
 from audioclust.views.augment import OPS, Augment, SameForAll, linear_fader, log_mixup_exp, random_resize_crop
 from audioclust.views.resampling import resample, resize_crop
 
@@ -405,3 +408,25 @@ def test_on_a_gpu_views_are_made_without_waiting():
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert views.device.type == "cuda" and torch.isfinite(views).all()
+
+
+@pytest.mark.parametrize(("frames", "pool", "width"), [
+    ([43, 43, 44, 400], (2, 1), 12), ([400] * 3, (2, 1), 96), ([200, 300, 4], (2, 1), 50), ([200, 300, 4], (2, 2), 25),
+    ([1], (1, 1), 12), ([5000], (1, 1), 96),
+])  # fmt: skip
+def test_a_width_that_is_not_given_is_a_quarter_of_the_median_signal(frames, pool, width):
+    given, open_ = Augment(width=40, pool=pool), Augment(width=None, pool=pool)
+    assert given.sized(torch.tensor(frames)) is given
+    assert open_.sized(torch.tensor(frames)).width == width
+    assert open_.width is None
+
+
+def test_an_encoder_keeps_the_width_that_it_was_trained_with(tmp_path):
+    x, _ = sounds()
+    augment = Augment(width=None, pool=(1, 1))
+    encoder = SimCLR(d=16, channels=8, epochs=1, batch=20, augment=augment).fit(x, frames=np.full(len(x), 24))
+    assert encoder.augment_.width == 12 and augment.width is None
+    encoder.save(tmp_path)
+    assert SimCLR.load(tmp_path).augment_.width == 12
+    model = SPICE(k=3, stage="self", epochs=1, heads=1, augment=augment).fit(x, encoder=encoder)
+    assert model.augment_.width == 12

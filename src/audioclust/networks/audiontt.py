@@ -10,8 +10,11 @@ from torch import nn
 
 
 def conv_block(inside: int, outside: int = 64) -> list[nn.Module]:
-    """Conv 3x3, BatchNorm, ReLU, max pooling by two in frequency and time."""
-    return [nn.Conv2d(inside, outside, 3, padding=1), nn.BatchNorm2d(outside), nn.ReLU(), nn.MaxPool2d(2)]
+    """Conv 3x3, BatchNorm, max pooling by two in frequency and time, ReLU.
+
+    The published order is ReLU, then the maximum: the same numbers and gradients, on four times as many of them.
+    """
+    return [nn.Conv2d(inside, outside, 3, padding=1), nn.BatchNorm2d(outside), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
 
 
 def frames(x: torch.Tensor) -> torch.Tensor:
