@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 KEPT=.scratch/choice
-CLUSTERERS=(-S 'clusterers=[kmeans,agglomerative,spectral,gmm,dbscan]')
+CLUSTERERS=(-S 'clusterers=[kmeans,agglomerative,spectral,gmm,dbscan,consensus]')
 . recipes/_grids.sh
 
 run scenes "$@"

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 KEPT=.scratch/kinds
-CLUSTERERS=(-S 'clusterers=[kmeans,agglomerative,spectral,gmm,turtle]')
+CLUSTERERS=(-S 'clusterers=[kmeans,agglomerative,spectral,gmm,turtle,consensus]')
 . recipes/_grids.sh
 
 run digit -S kind=words "${FSDD[@]}" -S data.label=digit "$@"

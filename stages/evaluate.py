@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import own_source  # noqa: F401
-from audioclust.report import plots, summary, summary_page, table
+from audioclust.report import numbers, plots, summary, summary_page, table
 from audioclust.report.views import views
 from audioclust.results import costs, files, labels
 from audioclust.results.embeddings import EMBEDDING, TRAINED_HERE, origin, skipped
@@ -48,9 +48,16 @@ def main() -> None:
         best, clusters = _best(result, cells)
         _describe(best, clusters, listed, space(best, embeddings, params.items("seeds"))[0], result, evaluate.sample)
         _draw(result, best, clusters, clips, there, reducers)
+        k = len(set(clusters[clusters >= 0].tolist()))
+        counted = evaluate.numbers(best, embeddings, params.items("seeds"), k)
+        files.write_text(PLOTS / "numbers.csv", counted.table.to_csv(index=False))
+        plots.numbers(
+            counted.table, k, f"k-means on {counted.encoder}, by the number of clusters", PLOTS / "numbers.png"
+        )
         _draw_views(Augment(**params.section("augment", Augment)))
     costs.write(COSTS, "evaluate", [cost])
     print(table.markdown(result, table.spent(COSTS)), *table.remarks(result, methods), sep="\n")
+    print(f"{numbers.said(counted.table)} ({counted.encoder}; {PLOTS / 'numbers.png'}).")
     if params["data"]["dataset"] == "dcase2018_task5":
         print(table.reference_comparison(result, pd.read_csv(REFERENCE)))
 

@@ -22,7 +22,8 @@ def main() -> None:
     wanted = json.loads((CHECK / "clusters.json").read_text(encoding="utf-8"))
     found = resolve({name: k for sections in wanted.values() for name, k in sections.items()}, classes, len(clips))
     if not classes and "auto" in {k for sections in wanted.values() for k in sections.values()}:
-        print(f"k = auto without labels: {number(0, len(clips))} clusters; -S k=8 sets another number")
+        k = number(0, len(clips))
+        print(f"k = auto without labels: {k} clusters; -S k=8 sets another number (plots/numbers.png shows many)")
     files.write_text(TRUTH / "labels.csv", labels.to_frame("label").to_csv(index=False, lineterminator="\n"))
     for stage, sections in wanted.items():
         files.write_text(TRUTH / "k" / f"{stage}.json", json.dumps({name: found[name] for name in sections}) + "\n")

@@ -49,6 +49,14 @@ def test_each_top_layer_gets_enough_steps(frontend, n):
     assert model.reassign_ == 1 or (model.reassign_ - 1) * n // model.batch_ < 20
 
 
+@pytest.mark.parametrize("kind", [SimCLR, MoCo, BYOL])
+def test_epochs_that_are_given_are_more_where_they_give_too_few_steps(kind):
+    for n, epochs in ((450, 72), (3000, 20), (100, 500), (40, 500)):
+        model = sized(kind(batch=64, epochs=20, steps=500), n)
+        assert (model.batch_, model.epochs_) == (min(64, n), epochs)
+    assert sized(kind(batch=64, steps=500), 50_000).epochs_ == sized(kind(batch=64), 50_000).epochs_
+
+
 @pytest.mark.parametrize("n", [20, 100, 50_000])
 def test_what_is_given_stands(n):
     model = sized(TEMI(9, batch=16, epochs=3, momentum=0.996, neighbours=15), n)

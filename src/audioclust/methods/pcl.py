@@ -185,7 +185,7 @@ class PCL(Either, ByKMeans):
     def _prototypes(self, clips: Clips, key: nn.Module) -> list[Prototypes]:
         """Return a clustering of the key network's vectors for each number of clusters."""
         key.eval()
-        x = F.normalize(embed(key, clips, self.augment_.original_view), dim=1)
+        x = F.normalize(embed(key, clips.pooled(self.augment_), self.augment_.original_view), dim=1)
         made = []
         for count in self.clusters_:
             labels, centres, _ = kmeans(x, count, restarts=RESTARTS, iterations=PASSES)

@@ -419,13 +419,13 @@ class SCAN(Method):
 
     def _original(self, network: nn.Module, clips: Clips) -> Tensor:
         """Return the logits (n, k) of the original views."""
-        return embed(network, clips, self.augment_.original_view)
+        return embed(network, clips.pooled(self.augment_), self.augment_.original_view)
 
     def _two_views(self, network: nn.Module, make: Maker, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits (b, k) of original views, without gradient, and of strong views of the same clips."""
         # Two contexts: weights cast to bfloat16 without a gradient would be reused where one is needed.
         with torch.no_grad(), autocast(self.device):
-            weak = network(self.augment_.original_view(*make.clips[rows]))
+            weak = network(self.augment_.original_view(*make.pooled[rows]))
         (view,) = make(rows, self.augment_.strong)
         with autocast(self.device):
             strong = network(view)

@@ -36,6 +36,7 @@ STYLE = {"font.size": 9, "axes.titlesize": 10, "axes.spines.top": False, "axes.s
 SHADES = matplotlib.colormaps["magma"].resampled(32)  # of a log-mel: half the bytes of all 256
 # Rows travel in a script inside of DVC's page, which escapes nothing: a label with "</script>" would end it.
 IN_SCRIPT = str.maketrans("<", "\N{FULLWIDTH LESS-THAN SIGN}")
+CURVES = {"found_again": "found again in parts", "kappa": "seen by other encoders", "silhouette": "silhouette"}
 COLUMNS = 40  # of a confusion matrix or of sizes; smaller clusters are added up
 
 
@@ -261,6 +262,22 @@ def _bars(axes: Axes, rows: pd.DataFrame, score: str, colours: Mapping[str, str]
     axes.margins(y=0.01)
     axes.grid(axis="x", color="#E4E4E4", linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def numbers(curve: pd.DataFrame, k: int, title: str, path: Path) -> None:
+    """Draw what is known of each number of clusters, see ``report.numbers``, with ``k``, that of the best cell."""
+    if curve.empty:
+        return _nothing(path, "too few clips to count clusters")
+    with page(path, 8.4, 3.4) as figure:
+        axes = figure.add_subplot(title=title, xlabel="clusters", ylabel="index", xscale="log", ylim=(0, 1.02))
+        for (name, label), colour in zip(CURVES.items(), COLOURS[::2], strict=False):
+            axes.plot(curve["k"], curve[name].clip(0), color=colour, marker=".", label=label)
+        axes.axvline(k, color="#777777", linestyle=":")
+        axes.annotate(f" the best cell: {k}", (k, 0.02), color="#555555")
+        ticks = [number for number in (2, 3, 5, 7, 10, 15, 20, 30, 50, 100, 200) if number <= curve["k"].max()]
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
+        axes.minorticks_off()
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
 
 def examples(

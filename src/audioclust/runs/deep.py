@@ -39,7 +39,7 @@ def deep(
 
     Returns:
         cells (one dict per row), labels (cells, n) int32, the curves and the costs. A method's own labels are the row
-        ``name``, other ones that it has (``more_labels_``) are ``name/...``.
+        ``name``, other ones that it has (``more_labels_``) are ``name/...``; ``chosen`` is its ``chosen_``, if any.
 
     Raises:
         ValueError: a method on log-mels is to start from an encoder that was not trained here, and cannot.
@@ -57,18 +57,18 @@ def deep(
     inputs = key(train, name, section, views, clips.digest if clips else None, encoder, *embeddings, code)
     more = name, section, views, clips, folders, seeds, out
     results = train.seeds(_model, name, seeds, scratch, inputs, *more)
-    found, curves, spent = zip(*results, strict=True)
-    cell = {"encoder": encoder or UNTRAINED, "reducer": "none", "chosen": {}, "reason": ""}
-    rows = [(row, seed, labels[row]) for row in found[0] for seed, labels in zip(seeds, found, strict=True)]
-    cells = [cell | {"clusterer": row, "seed": seed} for row, seed, _ in rows]
-    return cells, np.stack([labels for *_, labels in rows]), pd.concat(curves), list(spent)
+    found, chosen, curves, spent = zip(*results, strict=True)
+    cell = {"encoder": encoder or UNTRAINED, "reducer": "none", "reason": ""}
+    rows = [(row, place) for row in found[0] for place in range(len(seeds))]
+    cells = [cell | {"clusterer": row, "seed": seeds[place], "chosen": chosen[place]} for row, place in rows]
+    return cells, np.stack([found[place][row] for row, place in rows]), pd.concat(curves), list(spent)
 
 
 def _model(
     train: Train, seed: int, run: Run, name: str, section: dict, views: dict, clips: Clips | None,
     folders: dict[str, Path], seeds: list[int], out: Path,
-) -> tuple[dict[str, np.ndarray], pd.DataFrame, dict[str, Any]]:  # fmt: skip
-    """Train and save the model of one seed; return its labels (n,) int32 by row, its curve and cost."""
+) -> tuple[dict[str, np.ndarray], dict[str, Any], pd.DataFrame, dict[str, Any]]:  # fmt: skip
+    """Train and save the model of one seed; return its labels (n,) int32 by row, what it chose, its curve and cost."""
     kind = registry.get("methods", name)
     more = {"augment": Augment(**views)} if kind.input == "logmel" else {}
     model = kind(**section, **more, device=train.where, random_state=seed)
@@ -90,7 +90,7 @@ def _model(
         cost["seconds"] = run.earlier
     model.save(out / f"seed-{seed}")
     more = {f"{name}/{row}": labels for row, labels in getattr(model, "more_labels_", {}).items()}
-    return {name: model.labels_} | more, curve(run, seed), cost
+    return {name: model.labels_} | more, getattr(model, "chosen_", {}), curve(run, seed), cost
 
 
 def _embedded(folder: Path, kinds: tuple[str, ...], count: int, device: str) -> Embedded:

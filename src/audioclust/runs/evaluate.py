@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from audioclust.report import choice
+from audioclust.report import choice, numbers
 from audioclust.report.metrics import (
     AGAINST,
     agreement,
@@ -25,6 +25,15 @@ from audioclust.report.metrics import (
     sizes,
 )
 from audioclust.report.table import KEY, MAJORITY, NUISANCES, sound
+
+COUNTED = 1000  # clips, at most, whose clusters are counted: some hundred runs of k-means
+
+
+class Curve(NamedTuple):
+    """The measures of ``report.numbers`` and the encoder in whose space they were taken."""
+
+    encoder: str
+    table: pd.DataFrame
 
 
 @dataclass
@@ -94,9 +103,7 @@ class Evaluate:
             return {}
         chosen = _some(len(cells[places[0]][1]), self.sample)
         labellings = np.stack([cells[i][1][chosen] for i in places])
-        asked = {name: space({"encoder": name, "seed": seeds[0]}, embeddings, seeds)[0] for name in embeddings}
-        spaces = {name: np.asarray(x[chosen]) for name, x in asked.items()}
-        found = choice.kappas(spaces, labellings)
+        found = choice.kappas(_first_spaces(embeddings, seeds, chosen), labellings)
         kappa = choice.seen(found, [cells[i][0]["encoder"].split("+") for i in places])
         again = choice.found_again(labellings, [(cells[i][0]["encoder"], cells[i][0]["seed"]) for i in places])
         value = choice.choice(kappa, again)
@@ -105,6 +112,22 @@ class Evaluate:
         like = [max(explained(first, each), explained(each, first)) for each in labellings]
         columns = {"choice": value, "kappa": kappa, "found_again": again, "like_chosen": np.array(like)}
         return {i: {name: float(column[j]) for name, column in columns.items()} for j, i in enumerate(places)}
+
+    def numbers(self, cell: Mapping[str, Any], embeddings: Mapping[str, Path], seeds: Sequence[int], k: int) -> Curve:
+        """Return what is known of each number of clusters in a cell's encoder, see ``report.numbers``.
+
+        Where the cell has no encoder or two, in the first of its own or of all. ``k`` is the number that it has.
+        """
+        encoder = next(name for name in (*cell["encoder"].split("+"), *embeddings) if name in embeddings)
+        n = np.load(embeddings[encoder], mmap_mode="r").shape[-2]
+        spaces = _first_spaces(embeddings, seeds, _some(n, min(self.sample, COUNTED)))
+        return Curve(encoder, numbers.curve(spaces, encoder, k))
+
+
+def _first_spaces(embeddings: Mapping[str, Path], seeds: Sequence[int], rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Return by encoder the embeddings (m, d) of some clips, where it was trained here of the first seed."""
+    asked = {name: space({"encoder": name, "seed": seeds[0]}, embeddings, seeds)[0] for name in embeddings}
+    return {name: np.asarray(x[rows]) for name, x in asked.items()}
 
 
 def _unchosen(cell: Mapping[str, Any]) -> bool:

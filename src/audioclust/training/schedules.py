@@ -40,10 +40,12 @@ def ema_momentum(steps: int, published: float) -> float:
 def size_by_steps(model: Any, n: int, batch: int, epochs: int, momentum: float | None = None) -> None:
     """Set ``batch_``, ``epochs_`` and, of a model with a moving average, ``momentum_`` for ``n`` clips.
 
-    Each is the model's parameter, or where that is None the published value that is given here, sized by steps.
+    Each is the model's parameter, or where that is None the published value that is given here, sized by steps. A
+    model's ``steps``, where it has them, are the least that its epochs are to give.
     """
     model.batch_ = min(model.batch or batch_size(n, batch), n)
-    model.epochs_ = model.epochs or passes(n, model.batch_, epochs)
+    least = getattr(model, "steps", None) or (1 if model.epochs else LEAST_STEPS)
+    model.epochs_ = passes(n, model.batch_, model.epochs or epochs, least)
     if momentum is not None:
         steps = model.epochs_ * (n // model.batch_)
         model.momentum_ = ema_momentum(steps, momentum) if model.momentum is None else model.momentum

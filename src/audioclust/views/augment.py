@@ -12,7 +12,7 @@ Shapes: log-mels x (b, f, t) standardised, in units of the data's deviation; vie
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,13 @@ Part = Probability  # in [0, 1): a relative change, or a share that is never all
 NARROWEST, WIDEST = 12, 96  # frames of a view whose width is not given
 NATS = 4.0  # deviation of log-mels, about: what one unit of a standardised log-mel is in nats, for adding powers
 EPS = float(torch.finfo(torch.float32).eps)  # least power of a mixture
+
+
+class Pooled(NamedTuple):
+    """Log-mels x (b, f', t') that ``Augment.pooled`` has averaged, and the power (b, t) of their frames before."""
+
+    x: torch.Tensor
+    power: torch.Tensor | None
 
 
 @dataclass
@@ -93,7 +100,13 @@ class Augment:
         """Return the bands of a view of log-mels of ``f`` bands."""
         return f // self.pool[0]
 
-    def original_view(self, x: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    def pooled(self, x: torch.Tensor) -> Pooled:
+        """Return of standardised log-mels (b, f, t) what is the same for all views, which take it in their place."""
+        # Without `trim` nobody asks for the power.
+        power = torch.logsumexp(x * NATS, 1) / NATS if self.trim else None
+        return Pooled(x if self.pool == (1, 1) else F.avg_pool2d(x[:, None], self.pool)[:, 0], power)
+
+    def original_view(self, x: torch.Tensor | Pooled, frames: torch.Tensor) -> torch.Tensor:
         """Return the unchanged signal: (b, 1, f, width) where ``length`` is "fit", else repeated to all t frames.
 
         At least ``width`` frames are returned, of shorter clips too.
@@ -107,20 +120,20 @@ class Augment:
         view = resample(x, start + at, 2)
         return self._centred(self._levelled(view))[:, None]
 
-    def weak_view(self, x: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    def weak_view(self, x: torch.Tensor | Pooled, frames: torch.Tensor) -> torch.Tensor:
         """Return mildly changed views (b, 1, f, width)."""
         return self(x, frames, self.weak)
 
-    def strong_view(self, x: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    def strong_view(self, x: torch.Tensor | Pooled, frames: torch.Tensor) -> torch.Tensor:
         """Return heavily changed views (b, 1, f, width)."""
         return self(x, frames, self.strong)
 
-    def __call__(self, x: torch.Tensor, frames: torch.Tensor, ops: Sequence[str]) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor | Pooled, frames: torch.Tensor, ops: Sequence[str]) -> torch.Tensor:
         """Return views (b, 1, f, width).
 
         Args:
-            x: (b, f, t) standardised log-mels.
-            frames: (b,) frames of each that hold signal.
+            x: (b, f, t) standardised log-mels, or what ``pooled`` makes of them.
+            frames: (b,) frames of each that hold signal, before they are pooled.
             ops: names from ``OPS``, in order.
 
         Raises:
@@ -137,21 +150,19 @@ class Augment:
         return self._centred(view)[:, None]
 
     def _signal(
-        self, x: torch.Tensor, frames: torch.Tensor, jitter: float = 0.0
+        self, x: torch.Tensor | Pooled, frames: torch.Tensor, jitter: float = 0.0
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return pooled ``x``, the frame at which each clip's signal begins (b, 1), and its number of frames (b,)."""
+        x, power = x if isinstance(x, Pooled) else self.pooled(x)
         start = torch.zeros_like(frames)
         if self.trim:
-            power = torch.logsumexp(x * NATS, 1) / NATS  # (b, t)
-            at = torch.arange(x.shape[2], device=x.device)
+            at = torch.arange(power.shape[1], device=x.device)
             power = torch.where(at < frames[:, None], power, -torch.inf)
             trim = self.trim * (1 + jitter * (2 * self._uniform(x, 1)[0] - 1)) if jitter else self.trim
             loud = (power >= power.amax(1, keepdim=True) - trim).byte()
-            start, end = loud.argmax(1), x.shape[2] - loud.flip(1).argmax(1)
+            start, end = loud.argmax(1), power.shape[1] - loud.flip(1).argmax(1)
             frames = end - start
         step = self.pool[1]
-        if self.pool != (1, 1):
-            x = F.avg_pool2d(x[:, None], self.pool)[:, 0]
         return x, (start // step)[:, None], (frames // step).clamp(1, x.shape[2])
 
     def _window(self, frames: torch.Tensor, ops: Sequence[str]) -> torch.Tensor:

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from audioclust.views.augment import Augment, Pooled
+
+POOLED = 1 << 29  # bytes that clips pooled once may take; of more, each batch is pooled by itself
 BLOCK = 512  # clips per step while statistics are taken
 SHARE = 0.5  # of a GPU's free memory that the log-mels may take; if they need more they stay in their memory map
 
@@ -50,6 +53,7 @@ class Clips:
         found_mean, found_std, self.digest = _statistics(logmel, self.frames)
         self.mean, self.std = (found_mean, found_std) if mean is None or std is None else (mean, std)
         self._logmel = _on_device(logmel, device)
+        self._by_pool: dict[tuple, PooledClips] = {}
 
     @classmethod
     def of(
@@ -71,6 +75,7 @@ class Clips:
         if not isinstance(x, cls):
             return cls(np.asanyarray(x), frames, device, mean=mean, std=std, front_end=front_end)
         x = copy.copy(x)
+        x._by_pool = {}
         if x.device != device:
             kept = x._logmel.cpu().numpy() if isinstance(x._logmel, torch.Tensor) else x._logmel
             x.device, x._logmel = device, _on_device(kept, device)
@@ -90,6 +95,45 @@ class Clips:
             chosen = rows if isinstance(rows, slice) else rows.numpy()
             x = torch.from_numpy(np.array(self._logmel[chosen], dtype=np.float32)).to(self.device)
         return (x.float() - self.mean) / self.std, self.frames[rows].to(self.device, non_blocking=True)
+
+    def pooled(self, augment: Augment) -> "PooledClips":
+        """Return the clips as the views of ``augment`` take them."""
+        key = augment.pool, bool(augment.trim)
+        if key not in self._by_pool:
+            self._by_pool[key] = PooledClips(self, augment)
+        return self._by_pool[key]
+
+
+class PooledClips:
+    """Clips as views take them: ``pooled[rows]`` are ``augment.pooled`` of the clips ``rows``, and their frames.
+
+    Pooled once for all clips where that takes at most ``POOLED`` bytes.
+
+    Args:
+        clips: n of them.
+        augment: pools them.
+    """
+
+    def __init__(self, clips: Clips, augment: Augment):
+        self.clips, self.n, self.device, self._augment = clips, clips.n, clips.device, augment
+        self._kept: Pooled | None = None
+        frames = clips.t // augment.pool[1]
+        self._keep = 4 * clips.n * (augment.bands(clips.f) * frames + clips.t * bool(augment.trim)) <= POOLED
+
+    def __getitem__(self, rows: torch.Tensor) -> tuple[Pooled, torch.Tensor]:
+        if not self._keep:
+            x, frames = self.clips[rows]
+            return self._augment.pooled(x), frames
+        if self._kept is None:
+            self._kept = self._pooled()
+        kept, frames = self._kept, self.clips.frames[rows].to(self.device, non_blocking=True)
+        rows = rows.to(self.device, non_blocking=True)
+        return Pooled(kept.x[rows], None if kept.power is None else kept.power[rows]), frames
+
+    def _pooled(self) -> Pooled:
+        parts = [self._augment.pooled(self.clips[rows][0]) for rows in torch.arange(self.n).split(BLOCK)]
+        x, power = zip(*parts, strict=True)
+        return Pooled(torch.cat(x), torch.cat(power) if self._augment.trim else None)
 
 
 def load(folder: str | Path, device: str = "cpu") -> Clips:

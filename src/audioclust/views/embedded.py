@@ -15,20 +15,20 @@ from torch import Tensor, nn
 
 from audioclust.devices import autocast, seeded
 from audioclust.parameters import values
-from audioclust.views.augment import Augment, SameForAll
-from audioclust.views.clips import Clips
+from audioclust.views.augment import Augment, Pooled, SameForAll
+from audioclust.views.clips import Clips, PooledClips
 from audioclust.views.maker import Maker
 
 BLOCK = 128  # clips per forward pass without gradient, fewer where a GPU runs out of memory
 
 
 @torch.no_grad()
-def embed(network: nn.Module, clips: Clips, view: Callable, rows: Tensor | None = None) -> Tensor:
+def embed(network: nn.Module, clips: PooledClips, view: Callable, rows: Tensor | None = None) -> Tensor:
     """Return the network's output, in eval mode, for a view of each clip, (m, ...) float32.
 
     Args:
         network: (b, 1, f, width) -> (b, ...).
-        clips: n of them.
+        clips: n of them, ``clips.pooled(augment)``.
         view: ``augment.weak_view`` or another of its kind.
         rows: (m,) int64 of the clips; None: all.
     """
@@ -56,11 +56,12 @@ def embed_views(network: nn.Module, clips: "Clips | Embedded", augment: Augment 
     """
     if isinstance(clips, Embedded):
         return clips.through(network).embedding
+    clips = clips.pooled(augment)
     if not count:
         return embed(network, clips, augment.original_view)
     augment = SameForAll(**values(augment))
 
-    def view(number: int, x: Tensor, frames: Tensor) -> Tensor:
+    def view(number: int, x: Pooled, frames: Tensor) -> Tensor:
         with seeded(number, clips.device):
             return augment.weak_view(x, frames)
 
@@ -132,8 +133,8 @@ class Frozen(_Several):
     def _several(self, kind: str) -> Tensor:
         if kind not in self._views:
             with seeded(2 * (1_000_003 * self.random_state + self._round) + (kind == "strong"), self.clips.device):
-                view = getattr(self.augment, f"{kind}_view")
-                self._views[kind] = torch.stack([embed(self.encoder, self.clips, view) for _ in range(self.count)])
+                view, clips = getattr(self.augment, f"{kind}_view"), self.clips.pooled(self.augment)
+                self._views[kind] = torch.stack([embed(self.encoder, clips, view) for _ in range(self.count)])
         return self._views[kind]
 
 
@@ -209,7 +210,7 @@ class Trained:
         """Nothing is kept from epoch to epoch."""
 
     def original(self, rows: Tensor) -> Tensor:
-        return embed(self.encoder, self.make.clips, self.make.augment.original_view, rows)
+        return embed(self.encoder, self.make.pooled, self.make.augment.original_view, rows)
 
     def strong(self, rows: Tensor) -> Tensor:
         """(b,) -> (b, d), a view of its own for each row, also where a clip occurs in several."""

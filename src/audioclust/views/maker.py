@@ -27,13 +27,14 @@ class Maker:
 
     def __init__(self, augment: Augment, clips: Clips, random_state: int = 0):
         self.augment, self.clips, self.random_state = augment, clips, random_state
+        self.pooled = clips.pooled(augment)
         self._kept: dict[tuple[str, ...], Tensor] = {}  # (copies, n, 1, f, width)
 
     def __call__(self, rows: Tensor, *kinds: Sequence[str]) -> list[Tensor]:
         """Return for each list of ops a view (b, 1, f, width) of each of the clips ``rows`` (b,)."""
         if self.augment.copies:
             return [self._drawn(rows, tuple(ops)) for ops in kinds]
-        x, frames = self.clips[rows]
+        x, frames = self.pooled[rows]
         return [self.augment(x, frames, ops) for ops in kinds]
 
     def _drawn(self, rows: Tensor, ops: tuple[str, ...]) -> Tensor:
@@ -49,7 +50,7 @@ class Maker:
         with seeded(zlib.crc32(f"{self.random_state} {ops}".encode()), self.clips.device):
             for copy in range(self.augment.copies):
                 for rows in torch.randperm(self.clips.n).split(BLOCK):
-                    view = self.augment(*self.clips[rows], ops)
+                    view = self.augment(*self.pooled[rows], ops)
                     if found is None:
                         shape = self.augment.copies, self.clips.n, *view.shape[1:]
                         found = torch.empty(shape, dtype=torch.float16, device=view.device)

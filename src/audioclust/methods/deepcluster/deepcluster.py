@@ -252,7 +252,7 @@ class DeepCluster(ByKMeans):
         """Return the features (n, hidden) of all clips, before the last ReLU; ``count`` as in ``embed_views``."""
         if count:
             return embed_views(self.network_, clips, self.augment_, count)
-        return embed(self.network_, clips, self._original)
+        return embed(self.network_, clips.pooled(self.augment_), self._original)
 
     def _original(self, x: Tensor, frames: Tensor) -> Tensor:
         """Return the unchanged input (b, 1, f, t) of the network."""
@@ -297,7 +297,7 @@ class DeepCluster(ByKMeans):
     def _view(self, make: Maker, rows: Tensor) -> Tensor:
         """Return the views (b, 1, f, width) to train on."""
         if self.frontend == "decar":
-            return specaugment(self._original(*make.clips[rows])[:, 0])[:, None]
+            return specaugment(self._original(*make.pooled[rows])[:, 0])[:, None]
         return make(rows, self.augment_.weak if self.views == "weak" else self.augment_.strong)[0]
 
     def _finish(self, clips: Clips) -> None:
