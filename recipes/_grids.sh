@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# Sourced by recipes that run the grid on frozen encoders, set after set, and compare cells over their tables. KEPT: folder
-# for the table of each run. params.yaml is left as it was.
+# Sourced by recipes that run set after set and compare cells over their tables. KEPT: folder for the table of each run;
+# WHAT: what runs, as overrides. params.yaml is left as it was.
 DATA=${DATA:-../shared/data}
 mkdir -p "$KEPT"
 . recipes/_without.sh
@@ -11,6 +11,6 @@ READERS=(-S data.dataset=librispeech -S "data.root=\"$DATA/librispeech-mini/test
 
 run() { # name of the table, then the set
   cp "$KEPT/params.yaml" params.yaml
-  dvc exp run evaluate "${NO_TRAINING[@]}" -S 'reducers=[none,pca]' "${CLUSTERERS[@]}" "${@:2}"
+  dvc exp run evaluate "${WHAT[@]}" -S 'reducers=[none,pca]' "${@:2}"
   cp metrics/table.csv "$KEPT/$1.csv"
 }

@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 KEPT=.scratch/choice
-CLUSTERERS=(-S 'clusterers=[kmeans,agglomerative,spectral,gmm,dbscan,consensus]')
 . recipes/_grids.sh
+WHAT=("${NO_TRAINING[@]}" -S 'clusterers=[kmeans,agglomerative,spectral,gmm,dbscan,consensus]')
 
 run scenes "$@"
 for label in digit speaker; do

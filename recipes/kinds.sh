@@ -5,8 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 KEPT=.scratch/kinds
-CLUSTERERS=(-S 'clusterers=[kmeans,agglomerative,spectral,gmm,turtle,consensus]')
 . recipes/_grids.sh
+WHAT=("${NO_TRAINING[@]}" -S 'clusterers=[kmeans,agglomerative,spectral,gmm,turtle,consensus]')
 
 run digit -S kind=words "${FSDD[@]}" -S data.label=digit "$@"
 run speaker -S kind=voices "${FSDD[@]}" -S data.label=speaker "$@"

@@ -197,8 +197,16 @@ def test_a_kind_reruns_what_it_sets_something_of(project):
     assert project.stale("check") == set()
     project.params(kind="words")
     assert project.stale("check") == {"pretext@simclr", "deep@spice", "deep@temi", "evaluate"}
-    project.params(kind="words", methods={"spice": "byol_a_random", "temi": "simclr"})
-    assert "embed@byol_a_random" in project.stale("check")
+
+
+def test_heads_on_a_frozen_encoder_have_it_embed_views_once(project):
+    project.params(methods={"spice": "byol_a_random", "temi": "simclr"})
+    ran = project.ran()
+    assert ran == {"check", "embed@byol_a_random", "grid@byol_a_random", "deep@spice", "evaluate"}
+    table = pd.read_csv(project.path / "metrics/table.csv")
+    assert set(table.loc[table["clusterer"] == "spice", "encoder"]) == {"byol_a_random"}
+    project.params(**project.section("spice", k=2))
+    assert project.stale("check", "label") == {"deep@spice"}
 
 
 def test_one_k_for_all_reruns_what_has_none_of_its_own(project):

@@ -25,7 +25,9 @@ from params import Params, ParamsError, check_all
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted(path for path in (ROOT / "recipes").glob("*.sh") if not path.name.startswith("_"))
-PRINTED = dict.fromkeys(("choice", "kinds"), "stages/choice_rules.py")  # what comes after several runs of the grid
+PRINTED = dict.fromkeys(
+    ("choice", "kinds", "trained"), "stages/choice_rules.py"
+)  # what comes after several runs of the grid
 SCENES = {"cc_ablation": "cc", "idfd_ablation": "idfd"}  # on the embedded scenes -> the method that they vary
 # A run leaves its scores, a model, and another params.yaml; it needs the one that its overrides are for.
 STUB = """#!{python}
