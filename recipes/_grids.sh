@@ -14,3 +14,12 @@ run() { # name of the table, then the set
   dvc exp run evaluate "${WHAT[@]}" -S 'reducers=[none,pca]' "${@:2}"
   cp metrics/table.csv "$KEPT/$1.csv"
 }
+
+by_kind() { # what all runs have
+  run digit -S kind=words "${FSDD[@]}" -S data.label=digit "$@"
+  run speaker -S kind=voices "${FSDD[@]}" -S data.label=speaker "$@"
+  run reader -S kind=voices "${READERS[@]}" -S data.label=speaker "$@"
+  run scene -S kind=sounds "$@"
+  python stages/choice_rules.py words:digit="$KEPT/digit.csv" voices:speaker="$KEPT/speaker.csv" \
+    readers:reader="$KEPT/reader.csv" scenes:scene="$KEPT/scene.csv"
+}

@@ -8,10 +8,4 @@ KEPT=.scratch/kinds
 . recipes/_grids.sh
 WHAT=("${NO_TRAINING[@]}" -S 'clusterers=[kmeans,agglomerative,spectral,gmm,turtle,consensus]')
 
-run digit -S kind=words "${FSDD[@]}" -S data.label=digit "$@"
-run speaker -S kind=voices "${FSDD[@]}" -S data.label=speaker "$@"
-run reader -S kind=voices "${READERS[@]}" -S data.label=speaker "$@"
-run scene -S kind=sounds "$@"
-
-python stages/choice_rules.py words:digit="$KEPT/digit.csv" voices:speaker="$KEPT/speaker.csv" \
-  readers:reader="$KEPT/reader.csv" scenes:scene="$KEPT/scene.csv"
+by_kind "$@"

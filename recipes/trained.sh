@@ -9,10 +9,4 @@ KEPT=.scratch/trained
 . recipes/_grids.sh
 WHAT=(-S 'encoders=[logmel_stats]' -S 'clusterers=[kmeans,agglomerative,spectral,gmm,turtle,consensus]')
 
-run digit -S kind=words "${FSDD[@]}" -S data.label=digit "$@"
-run speaker -S kind=voices "${FSDD[@]}" -S data.label=speaker "$@"
-run reader -S kind=voices "${READERS[@]}" -S data.label=speaker "$@"
-run scene -S kind=sounds "$@"
-
-python stages/choice_rules.py words:digit="$KEPT/digit.csv" voices:speaker="$KEPT/speaker.csv" \
-  readers:reader="$KEPT/reader.csv" scenes:scene="$KEPT/scene.csv"
+by_kind "$@"

@@ -139,7 +139,7 @@ def test_heads_are_trained_on_the_views_of_an_encoder_that_was_not_trained_here(
     folder.mkdir()
     x = rng.normal(size=(N, 6)) + 6 * np.eye(6)[np.arange(N) % K]
     np.save(folder / EMBEDDING, x.astype(np.float32))
-    train, section = Train(device="cpu", threads=1, workers=1), {"k": K, "epochs": 20, "views": 2, "heads": 2}
+    train, section = Train(device="cpu", threads=1, workers=1), {"k": K, "epochs": 40, "views": 2, "heads": 2}
     kinds, scores = {"spice": ("weak", "strong"), "scan": ("strong",)}, []
     for noise in (0.1, 30.0):  # views that say nothing of their clips
         for kind in ("weak", "strong"):

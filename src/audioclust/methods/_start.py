@@ -1,5 +1,6 @@
 """What methods on log-mels share: they start from an encoder trained here, predict, and are saved and loaded."""
 
+import copy
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,10 +13,12 @@ from torch import Tensor, nn
 
 from audioclust.devices import seeded
 from audioclust.networks import backbones
+from audioclust.networks.standardise import Standardise
 from audioclust.points.checks import by_appearance, points
 from audioclust.points.kmeans import kmeans
 from audioclust.pretext._encoder import alike
 from audioclust.training import saving
+from audioclust.training.loop import Run
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
 from audioclust.views.embedded import Embedded, embed_views
@@ -128,16 +131,44 @@ def backbone(architecture: list) -> nn.Module:
     name, d, *_ = architecture
     if name != EMBEDDED:
         return backbones.build(*architecture)
-    network = nn.Identity()
+    network = Standardise(d)
     network.d = d
     return network
 
 
-def begin_embedded(model: Any, clips: Embedded) -> nn.Module:
-    """Set what a method fitted to embeddings keeps of them, and return the network before its heads: there is none."""
-    model.architecture_, model.encoder_views_ = [EMBEDDED, clips.embedding.shape[1]], 0
-    model.augment_ = None
-    return backbone(model.architecture_)
+def before_heads(
+    model: Any, clips: Clips | Embedded, encoder: Any, embedding: np.ndarray | None, pretext: type, run: Run | None
+) -> tuple[Clips | Embedded, nn.Module, Tensor]:
+    """Set what a method keeps of what it is fitted to, and return that, the network before its heads and embeddings.
+
+    Args:
+        model: a method with ``augment``, ``device`` and ``random_state``.
+        clips: what it is fitted to.
+        encoder: a fitted pretext, whose network is copied; None: one of the class ``pretext`` is trained first. Of no
+            meaning where the clips are embedded already: the network only standardises them.
+        embedding: (n, d) of the clips by the encoder; None: it is computed.
+        pretext: a class of encoders, which has all defaults.
+        run: keeps curves and checkpoints.
+
+    Returns:
+        The clips, standardised like the encoder's; the network; and the embedding (n, d) on the device.
+
+    Raises:
+        ValueError: see ``initialise``, ``embedding_of`` and ``check_embedded`` of the method.
+    """
+    if isinstance(clips, Embedded):
+        model.check_embedded()
+        model.architecture_, model.encoder_views_ = [EMBEDDED, clips.embedding.shape[1]], 0
+        model.augment_ = None
+        # The scale of an embedding is arbitrary, and learning rates are not.
+        network = backbone(model.architecture_).to(model.device).fit(clips.embedding)
+        return clips, network, network(clips.embedding)
+    if encoder is None:
+        encoder = pretext(augment=model.augment, device=model.device, random_state=model.random_state)
+        encoder.fit(clips, run=run)
+    clips = initialise(model, clips, encoder)
+    x = torch.from_numpy(embedding_of(clips, encoder, embedding)).float().to(model.device)
+    return clips, copy.deepcopy(encoder.backbone_).to(model.device), x
 
 
 def only_embedded(model: Any, section: str, **allowed: Any) -> None:

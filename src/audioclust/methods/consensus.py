@@ -32,9 +32,11 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from audioclust.devices import memory_hint, seeded
+from audioclust.methods._spaces import same_dimensions
+from audioclust.methods._spaces import spaces as spaces_of
 from audioclust.networks.standardise import Standardise
 from audioclust.parameters import Count, validate
-from audioclust.points.checks import by_appearance, points
+from audioclust.points.checks import by_appearance
 from audioclust.points.kmeans import kmeans
 from audioclust.training import saving
 from audioclust.training.loop import Run, epochs
@@ -86,7 +88,7 @@ class Consensus(ClusterMixin, BaseEstimator):
                 numbers of clips.
         """
         validate(self)
-        spaces = self._spaces(X, self.k)
+        spaces = spaces_of(X, self.device, self.k)
         n = len(spaces[0])
         clusters = min(self.clusters or FINER * self.k, max(n // PER_CLUSTER, 1))
         self.scales_ = [Standardise(x.shape[1]).to(self.device).fit(x) for x in spaces]
@@ -100,15 +102,6 @@ class Consensus(ClusterMixin, BaseEstimator):
         self.labels_ = self._nearest(labels.flatten(0, 1))
         self.chosen_ = self._agreement(labels, rows, clusters)
         return self
-
-    def _spaces(self, X: Any, k: int = 1) -> list[Tensor]:
-        """Return the embeddings (n, d), float32 on the device, checked."""
-        several = isinstance(X, (list, tuple)) and len(X) > 0 and np.ndim(X[0]) == 2
-        spaces = [points(each, k) for each in (X if several else [X])]
-        if len({len(x) for x in spaces}) > 1:
-            counts = ", ".join(str(len(x)) for x in spaces)
-            raise ValueError(f"embeddings of {counts} clips: all must be of the same clips")
-        return [torch.tensor(x, dtype=torch.float32).to(self.device) for x in spaces]
 
     def _runs(self, spaces: list[Tensor], clusters: int, run: Run | None) -> dict[str, Tensor]:
         """Return the ``labels`` (s, r, n) and the ``centres`` (r, c, d) of each space."""
@@ -166,10 +159,8 @@ class Consensus(ClusterMixin, BaseEstimator):
             ValueError: another number of embeddings or of dimensions, or a row that is not finite.
         """
         check_is_fitted(self, "centres_")
-        spaces = self._spaces(X)
-        given, known = [x.shape[1] for x in spaces], [len(scale.mean) for scale in self.scales_]
-        if given != known:
-            raise ValueError(f"embeddings of {given} dimensions: this model was fitted to {known}")
+        spaces = spaces_of(X, self.device)
+        same_dimensions(spaces, [len(scale.mean) for scale in self.scales_])
         found = []
         for x, scale, centres in zip(spaces, self.scales_, self.bases_, strict=True):
             x = _unit(scale(x))

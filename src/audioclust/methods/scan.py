@@ -36,15 +36,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from audioclust.devices import autocast, memory_hint, seeded
-from audioclust.methods._start import (
-    Method,
-    backbone,
-    begin_embedded,
-    embedding_of,
-    enough_clips,
-    initialise,
-    only_embedded,
-)
+from audioclust.methods._start import Method, backbone, before_heads, enough_clips, only_embedded
 from audioclust.networks.heads import Linears
 from audioclust.parameters import Count, Natural, NonNegative, Positive, Probability, validate
 from audioclust.points.cosine import cosine_neighbours
@@ -225,16 +217,7 @@ class SCAN(Method):
         """
         self.check()
         clips = enough_clips(X, frames, self.device, self._outputs)
-        if isinstance(clips, Embedded):
-            self.check_embedded()
-            network, x = begin_embedded(self, clips), clips.embedding
-        else:
-            if encoder is None:
-                encoder = SimCLR(augment=self.augment, device=self.device, random_state=self.random_state)
-                encoder.fit(clips, run=run)
-            clips = initialise(self, clips, encoder)
-            network = copy.deepcopy(encoder.backbone_).to(self.device)
-            x = torch.from_numpy(embedding_of(clips, encoder, embedding)).float().to(self.device)
+        clips, network, x = before_heads(self, clips, encoder, embedding, SimCLR, run)
         self.neighbours_, self.more_labels_ = min(self.neighbours, clips.n // self._outputs - 1), {}
         with seeded(self.random_state, self.device):
             neighbours = mine(x, self.neighbours_)
@@ -274,7 +257,7 @@ class SCAN(Method):
     def _views_of(self, clips: Clips | Embedded, encoder: nn.Module, x: Tensor) -> Views:
         """Return what step 2 trains on, views of the clips, of which ``x`` (n, d) are the embeddings."""
         if isinstance(clips, Embedded):
-            return clips
+            return clips.through(encoder)
         if self.update == "heads":
             return Frozen(encoder, clips, self.augment_, x, self.views, self.refresh, self.random_state)
         make = Maker(self.augment_, clips, self.random_state)

@@ -41,9 +41,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from audioclust.devices import memory_hint, seeded
+from audioclust.methods._spaces import same_dimensions
+from audioclust.methods._spaces import spaces as spaces_of
 from audioclust.networks.standardise import Standardise
 from audioclust.parameters import Count, NonNegative, Positive, validate
-from audioclust.points.checks import points
 from audioclust.points.kmeans import kmeans
 from audioclust.points.ridge import kappa, loo_predictions
 from audioclust.training import saving
@@ -320,7 +321,7 @@ class TURTLE(ClusterMixin, BaseEstimator):
         validate(self)
         if len(set(self.gammas)) < len(self.gammas):
             raise ValueError(f"TURTLE.gamma = {self.gamma}: name each value once")
-        spaces = self._spaces(X, self.k)
+        spaces = spaces_of(X, self.device, self.k)
         self.n_features_in_ = sum(x.shape[1] for x in spaces)
         self.batch_ = min(self.batch, len(spaces[0]))
         with seeded(self.random_state, self.device), memory_hint(f"turtle.batch = {self.batch_}"):
@@ -331,15 +332,6 @@ class TURTLE(ClusterMixin, BaseEstimator):
         self.proba_ = self._proba(spaces)
         self.labels_ = self.proba_.argmax(1).astype(np.int32)
         return self
-
-    def _spaces(self, X: Any, k: int = 1) -> list[Tensor]:
-        """Return the embeddings (n, d), float32 on the device, checked."""
-        several = isinstance(X, (list, tuple)) and len(X) > 0 and np.ndim(X[0]) == 2
-        spaces = [points(each, k) for each in (X if several else [X])]
-        if len({len(x) for x in spaces}) > 1:
-            counts = ", ".join(str(len(x)) for x in spaces)
-            raise ValueError(f"embeddings of {counts} clips: all must be of the same clips")
-        return [torch.tensor(x, dtype=torch.float32).to(self.device) for x in spaces]
 
     def _network(self, dims: list[int]) -> nn.ModuleList:
         """Return the layers that map each space to logits: its scale, then what a task encoder has learnt."""
@@ -409,10 +401,8 @@ class TURTLE(ClusterMixin, BaseEstimator):
             ValueError: another number of embeddings or of dimensions, or a row that is not finite.
         """
         check_is_fitted(self, "network_")
-        spaces = self._spaces(X)
-        given, known = [x.shape[1] for x in spaces], [layers[1].in_features for layers in self.network_]
-        if given != known:
-            raise ValueError(f"embeddings of {given} dimensions: this model was fitted to {known}")
+        spaces = spaces_of(X, self.device)
+        same_dimensions(spaces, [layers[1].in_features for layers in self.network_])
         return self._proba(spaces).argmax(1).astype(np.int32)
 
     def save(self, folder: Path) -> None:

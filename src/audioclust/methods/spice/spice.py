@@ -35,15 +35,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from audioclust.devices import memory_hint, seeded
-from audioclust.methods._start import (
-    Method,
-    backbone,
-    begin_embedded,
-    embedding_of,
-    enough_clips,
-    initialise,
-    only_embedded,
-)
+from audioclust.methods._start import Method, backbone, before_heads, enough_clips, only_embedded
 from audioclust.methods.spice.fixmatch import fixmatch
 from audioclust.methods.spice.reliable import balanced, filled, reliable
 from audioclust.networks.heads import Heads, select
@@ -216,16 +208,8 @@ class SPICE(Method):
         """
         self.check()
         clips = enough_clips(X, frames, self.device, self.k)
-        if isinstance(clips, Embedded):
-            self.check_embedded()
-            network, x = begin_embedded(self, clips), clips.embedding
-        else:
-            if encoder is None:
-                encoder = MoCo(augment=self.augment, device=self.device, random_state=self.random_state)
-                encoder.fit(clips, run=run)
-            clips = initialise(self, clips, encoder)
-            network = copy.deepcopy(encoder.backbone_).to(self.device).requires_grad_(False)
-            x = torch.from_numpy(embedding_of(clips, encoder, embedding)).float().to(self.device)
+        clips, network, x = before_heads(self, clips, encoder, embedding, MoCo, run)
+        network.requires_grad_(False)
         scale = Standardise(x.shape[1]).to(self.device)
         if self.scale == "standardise":
             scale.fit(x)
