@@ -42,7 +42,9 @@ def main() -> None:
     described = {name: weights.describe(kind) for name, kind in kinds.items()}
     _write_json(CHECK / "encoders.json", {"must": sorted(must), "encoders": described})
     for name in ("augment", *params.items("pretexts"), *params.methods()):
-        _write_json(CHECK / "kind" / f"{name}.json", params.by_kind(name))
+        said = params.content.get(name) or {}
+        found = {key: value for key, value in params.by_kind(name).items() if said.get(key) == "auto"}
+        _write_json(CHECK / "kind" / f"{name}.json", found)
     for name in kinds:
         _write_json(CHECK / "views" / f"{name}.json", _views(params, name))
     grid = {kind: {name: _complete(params, kind, name) for name in params.items(kind)} for kind in GRID}

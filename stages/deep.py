@@ -28,7 +28,9 @@ def train(stage: str, name: str, encoder: str, other: str | None = None) -> None
     section = params.section(name, method, **{"k": k[name]} if name in k else {})
     views = params.section("augment", Augment)
     settings = Train(**params.section("train", Train))
-    clips = load(LOGMEL, settings.where) if method.input != "embedding" and other is None else None
+    # A frozen encoder has embedded the clips, and its methods see no log-mels.
+    heard = method.input == "views" or (method.input == "logmel" and encoder not in params.items("encoders"))
+    clips = load(LOGMEL, settings.where) if heard and other is None else None
     code = (CHECK / "code" / stage / name).read_text(encoding="utf-8")
     folders = {each: EMBEDDINGS / each for each in (encoder, other) if each is not None and each != NOTHING.name}
     out = MODELS / name if stage == "deep" else MODELS / stage / name

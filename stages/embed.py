@@ -41,7 +41,7 @@ def main() -> None:
                 embed, name, section, Sounds.of(source["waveform"], rate, durations),
                 FrontEnd(**params.section("logmel", FrontEnd)), (stats["mean"], stats["std"]),
                 Waves(**asked["waves"]), asked["counts"], EMBEDDINGS / name, pieces,
-                (CHECK / "code/embed" / name).read_text(encoding="utf-8"),
+                [(CHECK / "code/embed" / name).read_text(encoding="utf-8"), np.load(EMBEDDINGS / name / EMBEDDING)],
             )  # fmt: skip
             pieces.prune()
     costs.write(COSTS, f"embed-{name}", [cost])

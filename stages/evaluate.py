@@ -33,7 +33,8 @@ def main() -> None:
     runs = {"grid": encoders, "deep": methods, "pair": pairs}
     origins = {encoder: origin(EMBEDDINGS / encoder) for encoder in encoders}
     archives = [LABELS / stage / f"{name}.npz" for stage, names in runs.items() for name in names]
-    methods = list(dict.fromkeys([*methods, *pairs]))
+    # What the grid runs too leads there; of a pair it leads the two encoders.
+    methods = list(dict.fromkeys([*methods, *(name for name in pairs if name not in params.items("clusterers"))]))
     cells = [
         (cell | {table.ORIGIN: origins.get(cell["encoder"], TRAINED_HERE)}, found)
         for archive in archives for cell, found in zip(*labels.load(archive), strict=True)

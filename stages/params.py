@@ -203,7 +203,7 @@ class Params:
     def _start_frozen(self, method: str, encoder: str, trained: str) -> list[str]:
         """Return why a method on log-mels cannot start from an encoder that is not trained here."""
         what, kind = f"{METHODS}.{method} = {encoder!r}", registry.get(METHODS, method)
-        if not kind.on_embedded:
+        if not getattr(kind, "on_embedded", ()):
             return [
                 f"{what}: {method} trains the network of an encoder further: name one of pretexts, or null to start "
                 f"from none{trained}"
@@ -212,6 +212,8 @@ class Params:
             return [f"{what}: {method} draws from views of sounds, and {encoder} reads texts"]
         try:
             kind(**self.section(method, kind, k=2)).check_embedded()
+        except ParamsError:  # said of the section itself
+            return []
         except ValueError as error:
             return [f"{what}: {error}"]
         return []

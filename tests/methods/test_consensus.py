@@ -63,6 +63,13 @@ def test_it_says_how_far_embeddings_agree():
     assert adjusted_rand_score(kinds, Consensus(4).fit([x, same]).labels_) > 0.95
 
 
+@pytest.mark.parametrize(("n", "k"), [(5, 3), (6, 5), (12, 6), (4, 4)])
+def test_few_clips_have_as_many_clusters_as_are_asked_for(n, k):
+    x = 9 * np.eye(k, dtype=np.float32)[np.arange(n) % k] + np.random.default_rng(0).normal(0, 0.1, (n, k))
+    found, first = np.unique(Consensus(k).fit(x).labels_, return_index=True)
+    assert len(found) == k and (np.diff(first) > 0).all()
+
+
 def test_of_many_clips_some_are_linked_and_the_others_assigned():
     x, kinds = blobs(each=100)
     model = Consensus(4, most=60).fit(x)
@@ -81,3 +88,5 @@ def test_what_does_not_fit_is_refused():
         model.predict([x, x])
     with pytest.raises(ValueError, match=r"Consensus\.linkage = 'single': .*'average'"):
         Consensus(4, linkage="single").fit(x)
+    with pytest.raises(ValueError, match=r"most=3 should be >= k=4"):
+        Consensus(4, most=3).fit(x)

@@ -1,6 +1,7 @@
 """What is known of each number of clusters: curves that fall after the number that the points have."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from audioclust.report import plots
@@ -27,7 +28,12 @@ def test_the_curves_fall_after_the_number_of_clusters_that_are_there():
     assert found.loc[6].min() > 0.7 and found.loc[6, "found_again"] == pytest.approx(1)
     for name in found:
         assert found[name].idxmax() <= 6 and (found.loc[8:, name] < found.loc[6, name] - 0.1).all()
-    assert said(found.reset_index()).startswith(("Up to 6 clusters are found again", "Up to 7"))  # halves of one
+    assert said(found.reset_index()).startswith("2, 5 to 7 clusters")
+
+
+def test_the_numbers_that_are_found_again_are_said():
+    table = pd.DataFrame({"k": [2, 3, 4, 5, 6, 7], "found_again": [0.95, 0.92, 0.5, 0.93, 0.1, 0.2]})
+    assert said(table).startswith("2 to 3, 5 clusters are found again")
 
 
 def test_points_without_structure_are_found_again_by_no_number():

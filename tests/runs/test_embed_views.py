@@ -32,7 +32,7 @@ def views(sounds, out, name="logmel_stats", waves=UNCHANGED, counts=None, pieces
     """Write views and return them by kind."""
     pieces = Pieces(out / "pieces") if pieces is None else pieces
     embed, counts = Embed(**{"workers": 1, **settings}), {"weak": 1, "strong": 2} if counts is None else counts
-    embed_views(embed, name, section or {}, sounds, FrontEnd(), (-9.0, 4.0), waves, counts, out, pieces, "code")
+    embed_views(embed, name, section or {}, sounds, FrontEnd(), (-9.0, 4.0), waves, counts, out, pieces, ["code"])
     return {file.stem: np.load(file) for file in out.glob("*.npy")}
 
 

@@ -52,16 +52,27 @@ class Consensus(ClusterMixin, BaseEstimator):
 
     k: Count  # clusters
     runs: Count = 20  # of k-means on each embedding
-    # Of each run; null: 2 k, of few clips fewer. More than k, as a cluster that is long or bent is then found in parts
+    # Of each run; null: 2 k or, of few clips, a third of them, and at least k. More than k, as clusters that are bent are
+    # then found in parts
     clusters: Annotated[int, Field(ge=2)] | None = None
     linkage: Literal["average", "ward"] = "average"
-    most: Annotated[int, Field(ge=2)] = 4000  # clips that are linked: the square of them, times 8 bytes, is held
+    most: Annotated[int, Field(ge=2)] = 4000  # clips that are linked, of which all pairs are held: 20 bytes per pair
     _: KW_ONLY
     device: str = "cpu"  # or "cuda"
     random_state: int = 0  # seeds everything
 
     input = "embedding"
     several = True  # or those of several encoders
+
+    def check(self) -> None:
+        """Check the parameters.
+
+        Raises:
+            ValueError: a wrong one, or fewer clips that are linked than clusters.
+        """
+        validate(self)
+        if self.most < self.k:
+            raise ValueError(f"most={self.most} should be >= k={self.k}: so many clips are linked into k clusters")
 
     def fit(
         self,
@@ -87,19 +98,23 @@ class Consensus(ClusterMixin, BaseEstimator):
             ValueError: a wrong parameter, fewer clips than ``k``, one that is not finite, or embeddings of different
                 numbers of clips.
         """
-        validate(self)
+        self.check()
         spaces = spaces_of(X, self.device, self.k)
         n = len(spaces[0])
-        clusters = min(self.clusters or FINER * self.k, max(n // PER_CLUSTER, 1))
+        clusters = min(self.clusters or max(min(FINER * self.k, n // PER_CLUSTER), self.k), n)
         self.scales_ = [Standardise(x.shape[1]).to(self.device).fit(x) for x in spaces]
         with seeded(self.random_state, self.device), memory_hint(f"consensus.most = {self.most}"):
             found = self._runs([_unit(f(x)) for f, x in zip(self.scales_, spaces, strict=True)], clusters, run)
             self.bases_ = [found[f"centres {place}"] for place in range(len(spaces))]  # (r, c, d) each
             rows = torch.randperm(n)[: self.most].sort().values
             labels = found["labels"]  # (s, r, n)
-            linked = self._linked(labels[..., rows].flatten(0, 1), clusters)
-            self.centres_ = self._profiles(labels[..., rows].flatten(0, 1), linked, clusters)
-        self.labels_ = self._nearest(labels.flatten(0, 1))
+            some = labels[..., rows].flatten(0, 1)
+            self.centres_ = self._profiles(some, self._linked(some, clusters), clusters)
+        found = self._nearest(labels.flatten(0, 1))
+        self.labels_ = by_appearance(found)
+        first = np.unique(self.labels_, return_index=True)[1]
+        # A profile that is nearest to no clip is left out.
+        self.centres_ = self.centres_[torch.from_numpy(found[first]).long().to(self.device)]
         self.chosen_ = self._agreement(labels, rows, clusters)
         return self
 
@@ -136,10 +151,10 @@ class Consensus(ClusterMixin, BaseEstimator):
 
     def _nearest(self, labels: Tensor) -> np.ndarray:
         """Return the nearest profile (n,) int32 of each clip, of which the runs ``labels`` (b, n) are known."""
-        clusters = self.centres_.shape[1] // len(labels)
-        blocks = [_indicators(block, clusters) for block in labels.split(BLOCK, dim=1)]
+        clusters, lengths = self.centres_.shape[1] // len(labels), self.centres_.square().sum(1)
+        blocks = (_indicators(block, clusters) for block in labels.split(BLOCK, dim=1))
         # Of the squared distances what depends on the profile.
-        found = [(self.centres_.square().sum(1) - 2 * block @ self.centres_.T).argmin(1) for block in blocks]
+        found = [(lengths - 2 * block @ self.centres_.T).argmin(1) for block in blocks]
         return torch.cat(found).cpu().numpy().astype(np.int32)
 
     def _agreement(self, labels: Tensor, rows: Tensor, clusters: int) -> dict[str, float]:

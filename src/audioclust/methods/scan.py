@@ -10,7 +10,9 @@ Unlike the official code (wvangansbeke/Unsupervised-Classification):
 
 * Neighbours are searched in the embedding, for SimCLR too (there: after its projection), and are at most n / k - 1.
 * ``criterion`` is taken on the clips of the training and their own neighbours (there: on a validation set).
-* ``update="heads"``, from a frozen encoder the only way, draws from strong views embedded once and has Adam (there, for
+* Of an encoder that is not trained here the embedding is standardised, and its views are of the waveform
+  (``views/waves.py``).
+* ``update="heads"``, from such an encoder the only way, draws from strong views embedded once and has Adam (there, for
   ImageNet: new views of SimCLR in each step, SGD at 5).
 * A set smaller than a batch is one batch (there: none).
 * Step 3 has the code's settings for small images; for ImageNet it takes SGD and an average of the weights.
@@ -221,7 +223,8 @@ class SCAN(Method):
         self.neighbours_, self.more_labels_ = min(self.neighbours, clips.n // self._outputs - 1), {}
         with seeded(self.random_state, self.device):
             neighbours = mine(x, self.neighbours_)
-            hint = f"scan.views = {self.views}" if self.update == "heads" else f"scan.batch = {self.batch}"
+            heads = self.update == "heads" or isinstance(clips, Embedded)
+            hint = f"scan.views = {self.views}" if heads else f"scan.batch = {self.batch}"
             with memory_hint(hint):
                 network = self._cluster(self._views_of(clips, network, x), network, x.shape[1], neighbours, run)
             if self.stage == "selflabel":

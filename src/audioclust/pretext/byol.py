@@ -62,7 +62,7 @@ class BYOL(Encoder):
     # Of the target network's moving average; null: 0.99 or, if it is less, 1 - 10 / steps
     momentum: Unit | None = None
     epochs: Count | None = None  # passes over the clips; null: 100 or, if it is more, as many as give 1000 steps
-    steps: Count | None = None  # at least so many, by more epochs; null: no fewer than `epochs` gives
+    steps: Count | None = None  # at least so many, by more epochs than are given; null: as many as they give
     # Clips per step; null: 256 or, if it is less, n / 8 (at least 32). At most n
     batch: Annotated[int, Field(ge=2)] | None = None
     lr: Positive = 3e-4  # learning rate

@@ -56,7 +56,7 @@ class MoCo(Encoder):
     # Of the key network's moving average; null: 0.999 or, if it is less, 1 - 10 / steps
     momentum: Unit | None = None
     epochs: Count | None = None  # passes over the clips; null: 200 or, if it is more, as many as give 1000 steps
-    steps: Count | None = None  # at least so many, by more epochs; null: no fewer than `epochs` gives
+    steps: Count | None = None  # at least so many, by more epochs than are given; null: as many as they give
     # Clips per step; null: 256 or, if it is less, n / 8 (at least 32). At most n
     batch: Annotated[int, Field(ge=4)] | None = None
     lr: Positive = 0.03  # learning rate at its maximum

@@ -49,7 +49,7 @@ class SimCLR(Encoder):
     projection: Annotated[int, Field(ge=2)] = 128  # dimensions in which views are compared
     temperature: Positive = 0.5  # of NT-Xent; 0.5 in the paper's runs on small images
     epochs: Count | None = None  # passes over the clips; null: 200 or, if it is more, as many as give 1000 steps
-    steps: Count | None = None  # at least so many, by more epochs; null: no fewer than `epochs` gives
+    steps: Count | None = None  # at least so many, by more epochs than are given; null: as many as they give
     # Clips per step; null: 256 or, if it is less, n / 8 (at least 32). At most n
     batch: Annotated[int, Field(ge=2)] | None = None
     lr: Positive = 3e-4  # learning rate at its maximum

@@ -17,7 +17,7 @@ from audioclust.report.choice import kappas, seen
 from audioclust.report.metrics import agreement
 
 PARTS, SHARE = 4, 0.8  # random parts of the clips that are clustered again, and how large they are
-N_INIT = 3  # of k-means: some sixty runs
+N_INIT = 3  # of k-means
 PER_CLUSTER = 5  # clips on average, at least
 MOST = 50  # clusters
 SURE = 0.9  # of ``found_again``: clusters that are found again nearly as they were
@@ -56,9 +56,8 @@ def curve(spaces: Mapping[str, np.ndarray], encoder: str, k: int, random_state: 
         rows.append((number, float(np.mean(again)), float(silhouette_score(x, labels)) if several else 0.0))
         labellings.append(labels)
     found = pd.DataFrame(rows, columns=["k", "found_again", "silhouette"])
-    if rows:
-        found["kappa"] = seen(kappas(spaces, np.stack(labellings)), [[encoder]] * len(labellings))
-    return found
+    kappa = seen(kappas(spaces, np.stack(labellings)), [[encoder]] * len(labellings)) if rows else []
+    return found.assign(kappa=kappa)
 
 
 def _clusters(x: np.ndarray, k: int, random_state: int) -> np.ndarray:
@@ -67,7 +66,9 @@ def _clusters(x: np.ndarray, k: int, random_state: int) -> np.ndarray:
 
 def said(curve: pd.DataFrame) -> str:
     """Return what the curve says of the number of clusters, in words."""
-    sure = curve.loc[curve["found_again"] >= SURE, "k"]
-    if sure.empty:
+    sure = curve["found_again"] >= SURE
+    if not sure.any():
         return "No number of clusters is found again surely in parts of the clips"
-    return f"Up to {sure.max()} clusters are found again surely in parts of the clips"
+    spans = curve.loc[sure, "k"].groupby((sure != sure.shift()).cumsum()).agg(["first", "last"])
+    shown = [f"{a} to {b}" if a < b else str(a) for a, b in spans.itertuples(index=False)]
+    return f"{', '.join(shown)} clusters are found again surely in parts of the clips"

@@ -28,7 +28,7 @@ def deep(
         name: a file or folder in ``audioclust/methods``.
         section: its parameters, ``k`` resolved.
         views: those of ``Augment``.
-        clips: on the device of ``train``; None for a method on embeddings alone.
+        clips: on the device of ``train``; None for a method on embeddings alone, or that starts from a frozen encoder.
         folders: what ``embed`` or ``pretext`` wrote for the encoder that the method starts from, by its name; none: it
             starts from nothing. A method on two views has the clips and one of them, or two.
         seeds: one model each.
@@ -46,7 +46,7 @@ def deep(
     """
     known, encoder, kind = registry.names("pretext"), "+".join(folders) or None, registry.get("methods", name)
     frozen = kind.input == "logmel" and encoder is not None and encoder not in known
-    if frozen and not kind.on_embedded:
+    if frozen and not getattr(kind, "on_embedded", ()):
         raise ValueError(
             f"methods.{name} = {encoder!r}: {name} trains the network of an encoder further: choose one of "
             f"{', '.join(known)}, and name it in pretexts; or null, to start from none"
@@ -80,7 +80,7 @@ def _model(
             model.fit(([] if clips is None else [clips]) + embeddings, run=run)
         elif folders and not set(folders) <= set(registry.names("pretext")):
             (folder,) = folders.values()
-            model.fit(_embedded(folder, kind.on_embedded, section["views"], train.where), run=run)
+            model.fit(_embedded(folder, kind.on_embedded, model.views, train.where), run=run)
         else:
             start = {}
             for encoder, folder in folders.items():
@@ -95,7 +95,7 @@ def _model(
 
 def _embedded(folder: Path, kinds: tuple[str, ...], count: int, device: str) -> Embedded:
     """Return the clips and ``count`` views of each kind, as a frozen encoder has embedded them."""
-    views = {kind: np.load(views_file(folder, kind), mmap_mode="r")[:count] for kind in kinds}
+    views = {kind: np.load(views_file(folder, kind), mmap_mode="c")[:count] for kind in kinds}
     return Embedded(np.load(folder / EMBEDDING), **views, device=device)
 
 

@@ -45,7 +45,7 @@ class Sounds:
 
 def embed_views(
     embed: Embed, encoder: str, section: dict[str, Any], sounds: Sounds, front_end: FrontEnd,
-    stats: tuple[float, float], waves: Waves, counts: dict[str, int], out: Path, pieces: Pieces, code: str,
+    stats: tuple[float, float], waves: Waves, counts: dict[str, int], out: Path, pieces: Pieces, inputs: list,
 ) -> None:  # fmt: skip
     """Write ``weak.npy`` and ``strong.npy`` into the folder ``out``, (count, n, dim) float32 each.
 
@@ -56,11 +56,12 @@ def embed_views(
         sounds: the clips.
         front_end: of log-mels, for encoders that take them.
         stats: mean and standard deviation of the clips' log-mels.
-        waves: makes the views; they depend on it, on the seed of ``embed`` and on a clip's number alone.
-        counts: views per clip of each kind; a kind that is absent or 0 has no file.
+        waves: makes the views; they depend on it, on the seed of ``embed`` and on a clip's number alone, but for the op
+            ``mixup``, which takes another clip.
+        counts: views per clip of each kind, at least one; a kind that is absent has no file.
         out: the folder of the encoder's embedding.
         pieces: keeps each view of all clips, so that more of them, or a run that was killed, cost the rest.
-        code: fingerprint of the code.
+        inputs: what else a view depends on: the code, and the embedding of the clips, which tells of other weights.
 
     Raises:
         RuntimeError: an embedding is not finite (the clip is named).
@@ -68,22 +69,23 @@ def embed_views(
     job = embed.job(encoder, section, stats)
     built(*job)  # before the workers, which inherit it
     n, settings = len(sounds.samples), [values(waves), asdict(front_end)]
-    key = Pieces.key(code, embed.batch, *map(str, job), settings, sounds.rate, sounds.digest())
-    for kind in KINDS:
-        views = []
-        for number in range(counts.get(kind, 0)):
-            name = Pieces.key(key, kind, number)
-            kept = pieces.get(name)
-            if kept is None:
-                view = embed.batch, waves, kind, number, front_end
-                tasks = [(job, sounds, start, min(start + SHARD, n), *view) for start in range(0, n, SHARD)]
-                shards = parallel.run(_shard, tasks, workers=embed.side_by_side(job), name=f"{kind} view {number + 1}")
-                kept = {"view": np.concatenate(list(shards))}
-                check(kept["view"], 0)
-                pieces.put(name, **kept)
-            views.append(kept["view"])
-        if views:
-            files.write_array(views_file(out, kind), np.stack(views))
+    key = Pieces.key(*inputs, embed.batch, *map(str, job), settings, sounds.rate, sounds.digest())
+    for kind, count in counts.items():
+        with files.whole(views_file(out, kind)) as stream:
+            for number in range(count):
+                name = Pieces.key(key, kind, number)
+                kept = pieces.get(name)
+                if kept is None:
+                    view = embed.batch, waves, kind, number, front_end
+                    tasks = [(job, sounds, start, min(start + SHARD, n), *view) for start in range(0, n, SHARD)]
+                    label = f"{kind} view {number + 1}"
+                    shards = parallel.run(_shard, tasks, workers=embed.side_by_side(job), name=label)
+                    kept = {"view": np.concatenate(list(shards))}
+                    check(kept["view"], 0)
+                    pieces.put(name, **kept)
+                if not number:
+                    files.write_header(stream, np.float32, (count, *kept["view"].shape))
+                stream.write(kept["view"])
 
 
 def _shard(

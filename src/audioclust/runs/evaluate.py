@@ -26,7 +26,7 @@ from audioclust.report.metrics import (
 )
 from audioclust.report.table import KEY, MAJORITY, NUISANCES, sound
 
-COUNTED = 1000  # clips, at most, whose clusters are counted: some hundred runs of k-means
+COUNTED = 1000  # clips, at most, whose clusters are counted, by some hundred runs of k-means
 
 
 class Curve(NamedTuple):

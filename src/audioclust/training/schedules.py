@@ -1,8 +1,9 @@
 """Schedules: one value per step, of a learning rate or a momentum; and how many steps there are.
 
 Published numbers of epochs are meant for 50,000 clips and more: on a few hundred they are hardly any step, and a moving
-average keeps most of its random start. Where a batch, a number of epochs or a momentum is not given, ``size_by_steps``
-sets it by ``batch_size``, ``passes`` and ``ema_momentum``; from some 26,000 clips on these return the published values.
+average keeps most of its random start. Where a batch, a number of epochs or a momentum is not given, or the least steps
+are, ``size_by_steps`` sets it by ``batch_size``, ``passes`` and ``ema_momentum``; from some 26,000 clips on these return
+the published values.
 
 Lists of Python floats: an optimiser with numpy's could not be kept in a checkpoint.
 """
@@ -44,7 +45,7 @@ def size_by_steps(model: Any, n: int, batch: int, epochs: int, momentum: float |
     model's ``steps``, where it has them, are the least that its epochs are to give.
     """
     model.batch_ = min(model.batch or batch_size(n, batch), n)
-    least = getattr(model, "steps", None) or (1 if model.epochs else LEAST_STEPS)
+    least = max(getattr(model, "steps", None) or 1, 1 if model.epochs else LEAST_STEPS)
     model.epochs_ = passes(n, model.batch_, model.epochs or epochs, least)
     if momentum is not None:
         steps = model.epochs_ * (n // model.batch_)

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -107,33 +108,45 @@ class Clips:
 class PooledClips:
     """Clips as views take them: ``pooled[rows]`` are ``augment.pooled`` of the clips ``rows``, and their frames.
 
-    Pooled once for all clips where that takes at most ``POOLED`` bytes.
+    Pooled once for all clips where that takes at most ``POOLED`` bytes, and a GPU has them; else batch by batch.
 
     Args:
-        clips: n of them.
+        clips: n of them, which whoever uses this holds.
         augment: pools them.
     """
 
     def __init__(self, clips: Clips, augment: Augment):
-        self.clips, self.n, self.device, self._augment = clips, clips.n, clips.device, augment
+        self.n, self.device, self._augment = clips.n, clips.device, augment
+        self._clips = weakref.ref(clips)  # they hold this
         self._kept: Pooled | None = None
         frames = clips.t // augment.pool[1]
         self._keep = 4 * clips.n * (augment.bands(clips.f) * frames + clips.t * bool(augment.trim)) <= POOLED
 
     def __getitem__(self, rows: torch.Tensor) -> tuple[Pooled, torch.Tensor]:
-        if not self._keep:
-            x, frames = self.clips[rows]
-            return self._augment.pooled(x), frames
+        if self._keep and self._kept is None:
+            try:
+                self._kept = self._pooled()
+            except torch.OutOfMemoryError:
+                self._keep = False
         if self._kept is None:
-            self._kept = self._pooled()
-        kept, frames = self._kept, self.clips.frames[rows].to(self.device, non_blocking=True)
+            x, frames = self._clips()[rows]
+            return self._augment.pooled(x), frames
+        frames = self._clips().frames[rows].to(self.device, non_blocking=True)
         rows = rows.to(self.device, non_blocking=True)
-        return Pooled(kept.x[rows], None if kept.power is None else kept.power[rows]), frames
+        return Pooled(*(None if each is None else each[rows] for each in self._kept)), frames
 
     def _pooled(self) -> Pooled:
-        parts = [self._augment.pooled(self.clips[rows][0]) for rows in torch.arange(self.n).split(BLOCK)]
-        x, power = zip(*parts, strict=True)
-        return Pooled(torch.cat(x), torch.cat(power) if self._augment.trim else None)
+        """Return what is pooled of all clips."""
+        x = power = None
+        for rows in torch.arange(self.n).split(BLOCK):
+            part = self._augment.pooled(self._clips()[rows][0])
+            if x is None:
+                x = part.x.new_empty(self.n, *part.x.shape[1:])
+                power = None if part.power is None else part.power.new_empty(self.n, *part.power.shape[1:])
+            x[rows] = part.x
+            if power is not None:
+                power[rows] = part.power
+        return Pooled(x, power)
 
 
 def load(folder: str | Path, device: str = "cpu") -> Clips:

@@ -55,7 +55,8 @@ def embed_views(network: nn.Module, clips: "Clips | Embedded", augment: Augment 
     on the clips beside it. Of embedded clips it is the output for their embedding.
     """
     if isinstance(clips, Embedded):
-        return clips.through(network).embedding
+        with torch.no_grad():
+            return network(clips.embedding)
     clips = clips.pooled(augment)
     if not count:
         return embed(network, clips, augment.original_view)

@@ -2,7 +2,7 @@
 
 The ops are the usual ones of audio augmentation, each a parameter's size. A view is made of a clip's signal, never of
 its padding, and what is random in it comes from one generator per clip and view, so that it does not depend on the
-clips beside it.
+clips beside it, but for ``mixup``, which takes one of them.
 
 Shapes: signals (s,) float32 in -1..1.
 """

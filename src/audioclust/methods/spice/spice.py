@@ -18,6 +18,7 @@ Unlike the official code (niuchuangnn/SPICE):
   cluster that its labels taught, the network of stage 2 is kept (there: the last one).
 * Where the encoder averages views, clips are embedded so (there: the original view alone).
 * It starts from encoders that are not trained here too, on views of the waveform (``views/waves.py``), without stage 3.
+  Their embedding is standardised, whatever ``scale`` says.
 
 Shapes: n clips, m of them in a pool, d dims, k clusters, h heads.
 """
