@@ -52,8 +52,8 @@ class Consensus(ClusterMixin, BaseEstimator):
 
     k: Count  # clusters
     runs: Count = 20  # of k-means on each embedding
-    # Of each run; null: 2 k or, of few clips, a third of them, and at least k. More than k, as clusters that are bent are
-    # then found in parts
+    # Of each run; null: 2 k or, of few clips, a third of them, and at least k. More than k, as clusters that are bent
+    # are then found in parts
     clusters: Annotated[int, Field(ge=2)] | None = None
     linkage: Literal["average", "ward"] = "average"
     most: Annotated[int, Field(ge=2)] = 4000  # clips that are linked, of which all pairs are held: 20 bytes per pair

@@ -2,8 +2,8 @@
 
 Published numbers of epochs are meant for 50,000 clips and more: on a few hundred they are hardly any step, and a moving
 average keeps most of its random start. Where a batch, a number of epochs or a momentum is not given, or the least steps
-are, ``size_by_steps`` sets it by ``batch_size``, ``passes`` and ``ema_momentum``; from some 26,000 clips on these return
-the published values.
+are, ``size_by_steps`` sets it by ``batch_size``, ``passes`` and ``ema_momentum``. From some 26,000 clips on these
+return the published values.
 
 Lists of Python floats: an optimiser with numpy's could not be kept in a checkpoint.
 """
