@@ -52,13 +52,11 @@ def main() -> None:
         k = len(set(clusters[clusters >= 0].tolist()))
         counted = evaluate.numbers(best, embeddings, params.items("seeds"), k)
         files.write_text(PLOTS / "numbers.csv", counted.table.to_csv(index=False))
-        plots.numbers(
-            counted.table, k, f"k-means on {counted.encoder}, by the number of clusters", PLOTS / "numbers.png"
-        )
+        title = f"k-means on {counted.encoder}: {numbers.said(counted.table)}"
+        plots.numbers(counted.table, k, title, PLOTS / "numbers.png")
         _draw_views(Augment(**params.section("augment", Augment)))
     costs.write(COSTS, "evaluate", [cost])
     print(table.markdown(result, table.spent(COSTS)), *table.remarks(result, methods), sep="\n")
-    print(f"{numbers.said(counted.table)} ({counted.encoder}; {PLOTS / 'numbers.png'}).")
     if params["data"]["dataset"] == "dcase2018_task5":
         print(table.reference_comparison(result, pd.read_csv(REFERENCE)))
 

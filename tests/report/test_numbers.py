@@ -40,7 +40,7 @@ def test_points_without_structure_are_found_again_by_no_number():
     x = np.random.default_rng(0).normal(size=(200, 30))
     found = curve({"own": x}, "own", 9)
     assert (found["found_again"] < 0.7).all()
-    assert said(found).startswith("No number of clusters is found again")
+    assert said(found).startswith("no number of clusters is found again")
     assert found.equals(curve({"own": x}, "own", 9))
 
 

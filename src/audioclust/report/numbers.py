@@ -68,7 +68,7 @@ def said(curve: pd.DataFrame) -> str:
     """Return what the curve says of the number of clusters, in words."""
     sure = curve["found_again"] >= SURE
     if not sure.any():
-        return "No number of clusters is found again surely in parts of the clips"
+        return "no number of clusters is found again surely"
     spans = curve.loc[sure, "k"].groupby((sure != sure.shift()).cumsum()).agg(["first", "last"])
     shown = [f"{a} to {b}" if a < b else str(a) for a, b in spans.itertuples(index=False)]
-    return f"{', '.join(shown)} clusters are found again surely in parts of the clips"
+    return f"{', '.join(shown)} clusters are found again surely"

@@ -57,16 +57,16 @@ def embed_views(network: nn.Module, clips: "Clips | Embedded", augment: Augment 
     if isinstance(clips, Embedded):
         with torch.no_grad():
             return network(clips.embedding)
-    clips = clips.pooled(augment)
+    pooled = clips.pooled(augment)
     if not count:
-        return embed(network, clips, augment.original_view)
+        return embed(network, pooled, augment.original_view)
     augment = SameForAll(**values(augment))
 
     def view(number: int, x: Pooled, frames: Tensor) -> Tensor:
         with seeded(number, clips.device):
             return augment.weak_view(x, frames)
 
-    return sum(embed(network, clips, partial(view, number)) for number in range(count)) / count
+    return sum(embed(network, pooled, partial(view, number)) for number in range(count)) / count
 
 
 class _Several:
