@@ -7,7 +7,7 @@ import sys
 import own_source  # noqa: F401
 from audioclust import registry
 from audioclust.results import costs, files, labels
-from audioclust.runs.deep import deep
+from audioclust.runs.deep import deep, on_frozen
 from audioclust.runs.training import Train
 from audioclust.views.augment import Augment
 from audioclust.views.clips import load
@@ -28,11 +28,10 @@ def train(stage: str, name: str, encoder: str, other: str | None = None) -> None
     section = params.section(name, method, **{"k": k[name]} if name in k else {})
     views = params.section("augment", Augment)
     settings = Train(**params.section("train", Train))
-    # A frozen encoder has embedded the clips, and its methods see no log-mels.
-    heard = method.input == "views" or (method.input == "logmel" and encoder not in params.items("encoders"))
-    clips = load(LOGMEL, settings.where) if heard and other is None else None
     code = (CHECK / "code" / stage / name).read_text(encoding="utf-8")
     folders = {each: EMBEDDINGS / each for each in (encoder, other) if each is not None and each != NOTHING.name}
+    heard = method.input != "embedding" and other is None and not on_frozen(method, folders)
+    clips = load(LOGMEL, settings.where) if heard else None
     out = MODELS / name if stage == "deep" else MODELS / stage / name
     cells, found, curves, spent = deep(
         name, section, views, clips, folders, params.items("seeds"), out, SCRATCH / stage / name, settings, code

@@ -31,15 +31,16 @@ def main() -> None:
     rate = json.loads((CLIPS / "format.json").read_text(encoding="utf-8"))["sample_rate"]
     durations = np.load(CLIPS / "durations.npy")
     stats = json.loads((LOGMEL / "stats.json").read_text(encoding="utf-8"))
+    moments = stats["mean"], stats["std"]
     source = {"logmel": LOGMEL / "logmel.npy", "waveform": CLIPS / "audio.npy", "text": TEXTS / f"{name}.json"}
     with costs.measured(encoder=name) as cost:
-        embed.run(name, section, source, rate, (stats["mean"], stats["std"]), durations, EMBEDDINGS / name / EMBEDDING)
+        embed.run(name, section, source, rate, moments, durations, EMBEDDINGS / name / EMBEDDING)
         asked = json.loads((CHECK / "views" / f"{name}.json").read_text(encoding="utf-8"))
         if asked:
             pieces = Pieces(SCRATCH / "pieces")
             embed_views(
                 embed, name, section, Sounds.of(source["waveform"], rate, durations),
-                FrontEnd(**params.section("logmel", FrontEnd)), (stats["mean"], stats["std"]),
+                FrontEnd(**params.section("logmel", FrontEnd)), moments,
                 Waves(**asked["waves"]), asked["counts"], EMBEDDINGS / name, pieces,
                 [(CHECK / "code/embed" / name).read_text(encoding="utf-8"), np.load(EMBEDDINGS / name / EMBEDDING)],
             )  # fmt: skip

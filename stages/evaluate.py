@@ -50,10 +50,7 @@ def main() -> None:
         _describe(best, clusters, listed, space(best, embeddings, params.items("seeds"))[0], result, evaluate.sample)
         _draw(result, best, clusters, clips, there, reducers)
         k = len(set(clusters[clusters >= 0].tolist()))
-        counted = evaluate.numbers(best, embeddings, params.items("seeds"), k)
-        files.write_text(PLOTS / "numbers.csv", counted.table.to_csv(index=False))
-        title = f"k-means on {counted.encoder}: {numbers.said(counted.table)}"
-        plots.numbers(counted.table, k, title, PLOTS / "numbers.png")
+        _draw_numbers(*evaluate.numbers(best, embeddings, params.items("seeds"), k), k)
         _draw_views(Augment(**params.section("augment", Augment)))
     costs.write(COSTS, "evaluate", [cost])
     print(table.markdown(result, table.spent(COSTS)), *table.remarks(result, methods), sep="\n")
@@ -127,6 +124,12 @@ def _draw(
     axes = {"hop_seconds": stats["hop_seconds"], "mel_hz": np.array(stats["mel_hz"])}
     logmel = np.load(LOGMEL / "logmel.npy", mmap_mode="r")
     plots.examples(logmel, clips["label"].to_numpy(), clusters, PLOTS / "examples.png", **axes)
+
+
+def _draw_numbers(encoder: str, curve: pd.DataFrame, k: int) -> None:
+    """Write and draw what is known of each number of clusters, of which the best cell has ``k``."""
+    files.write_text(PLOTS / "numbers.csv", curve.to_csv(index=False))
+    plots.numbers(curve, k, f"k-means on {encoder}: {numbers.said(curve)}", PLOTS / "numbers.png")
 
 
 def _draw_views(augment: Augment) -> None:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from audioclust.devices import seeded
+from audioclust.methods._spaces import same_dimensions
 from audioclust.networks import backbones
 from audioclust.networks.standardise import Standardise
 from audioclust.points.checks import by_appearance, points
@@ -21,14 +22,13 @@ from audioclust.training import saving
 from audioclust.training.loop import Run
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
-from audioclust.views.embedded import Embedded, embed_views
+from audioclust.views.embedded import Embedded, Frozen, embed_views
 
 EMBEDDED = "embedded"  # in the place of a backbone's name: the method was fitted to embeddings
 
 
 class Method(ClusterMixin, BaseEstimator):
-    """A method on log-mels; one with ``on_embedded`` takes clips that a frozen encoder has embedded too, and has a
-    method ``check_embedded`` that refuses parameters that need log-mels.
+    """A method on log-mels; one with ``on_embedded`` takes clips that a frozen encoder has embedded too.
 
     Its ``fit`` sets ``network_`` in eval mode, ``architecture_`` (the arguments of ``backbone``), ``encoder_views_``
     (weak views of a clip that are averaged) and what ``alike`` needs.
@@ -36,6 +36,8 @@ class Method(ClusterMixin, BaseEstimator):
 
     input = "logmel"
     on_embedded: ClassVar[tuple[str, ...]] = ()  # kinds of views that it draws from a frozen encoder's
+    # By parameter, the values that need no log-mels, the recommended one last
+    embedded_alone: ClassVar[dict[str, tuple]] = {}
     tensors: ClassVar[tuple[str, ...]] = ()  # attributes set by ``fit`` that are saved beside the network's weights
 
     def _build(self) -> nn.Module:
@@ -57,6 +59,21 @@ class Method(ClusterMixin, BaseEstimator):
         if self.architecture_[0] == EMBEDDED:
             return self._clusters(_same_dimensions(self, X))
         return self._clusters(alike(self, X, frames, front_end))
+
+    def check_embedded(self) -> None:
+        """Check that nothing is asked for that embeddings by a frozen encoder cannot give.
+
+        Raises:
+            ValueError: a parameter that is none of its values in ``embedded_alone``.
+        """
+        section = type(self).__name__.lower()
+        for name, values in self.embedded_alone.items():
+            if getattr(self, name) not in values:
+                raise ValueError(
+                    f"{section}.{name} = {getattr(self, name)!r} needs log-mels and an encoder that is trained here "
+                    f"(simclr, moco, byol): a frozen one has embedded the clips and their views once. Set "
+                    f"{section}.{name}={values[-1]}"
+                )
 
     def save(self, folder: Path) -> None:
         """Write ``config.json`` and ``model.safetensors``, all that ``load`` and ``predict`` need."""
@@ -171,33 +188,24 @@ def before_heads(
     return clips, copy.deepcopy(encoder.backbone_).to(model.device), x
 
 
-def only_embedded(model: Any, section: str, **allowed: Any) -> None:
-    """Check that a method asks for nothing that a frozen encoder's embeddings cannot give.
+def views_once(model: Any, clips: Clips | Embedded, encoder: nn.Module, x: Tensor) -> Frozen | Embedded:
+    """Return views that are embedded once, by an encoder that stays as it is.
 
     Args:
-        model: the method.
-        section: its name in ``params.yaml``.
-        allowed: by parameter, the value that it must have, or a tuple of values, the last of which is recommended.
-
-    Raises:
-        ValueError: a parameter with another value.
+        model: a method with ``augment_``, ``views``, ``refresh`` and ``random_state``.
+        clips: what it is fitted to.
+        encoder: views to embeddings or, of clips that are embedded already, these to what heads take.
+        x: (n, d) of the clips.
     """
-    for name, values in allowed.items():
-        values = values if isinstance(values, tuple) else (values,)
-        if getattr(model, name) not in values:
-            raise ValueError(
-                f"{section}.{name} = {getattr(model, name)!r} needs log-mels and an encoder that is trained here "
-                f"(simclr, moco, byol): a frozen one has embedded the clips and their views once. Set "
-                f"{section}.{name}={values[-1]}"
-            )
+    if isinstance(clips, Embedded):
+        return clips.through(encoder)
+    return Frozen(encoder, clips, model.augment_, x, model.views, model.refresh, model.random_state)
 
 
 def _same_dimensions(model: Any, x: Any) -> Embedded:
     """Return embeddings (n, d), checked to be like those that the model was fitted to."""
     clips = x.to(model.device) if isinstance(x, Embedded) else Embedded(points(x), device=model.device)
-    found, fitted = clips.embedding.shape[1], model.architecture_[1]
-    if found != fitted:
-        raise ValueError(f"embeddings of {found} dimensions: this model was fitted to {fitted}, of a frozen encoder")
+    same_dimensions([clips.embedding], [model.architecture_[1]])
     return clips
 
 

@@ -38,7 +38,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from audioclust.devices import autocast, memory_hint, seeded
-from audioclust.methods._start import Method, backbone, before_heads, enough_clips, only_embedded
+from audioclust.methods._start import Method, backbone, before_heads, enough_clips, views_once
 from audioclust.networks.heads import Linears
 from audioclust.parameters import Count, Natural, NonNegative, Positive, Probability, validate
 from audioclust.points.cosine import cosine_neighbours
@@ -47,7 +47,7 @@ from audioclust.training.loop import Epoch, Run, batches, epochs, optimise
 from audioclust.training.monitors import progress
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
-from audioclust.views.embedded import Embedded, Frozen, Trained, Views, embed, embed_views
+from audioclust.views.embedded import Embedded, Trained, Views, embed, embed_views
 from audioclust.views.maker import Maker
 
 FLOOR = 1e-8  # of a cluster's mean probability, so that its logarithm is finite
@@ -154,6 +154,7 @@ class SCAN(Method):
     """SCAN on log-mels, initialised from an encoder trained without labels; the official defaults for CIFAR-10."""
 
     on_embedded: ClassVar[tuple[str, ...]] = ("strong",)
+    embedded_alone: ClassVar[dict[str, tuple]] = {"stage": ("cluster",), "update": (None, "heads"), "refresh": (0,)}
 
     k: Annotated[int, Field(ge=2)]  # clusters
     # Over-clustering: clusters found, more than k; the row `scan/majority` gives each its most frequent class. null: k
@@ -249,20 +250,10 @@ class SCAN(Method):
         if self.clusters is not None and self.clusters < self.k:
             raise ValueError(f"clusters={self.clusters} should be >= k={self.k}, or null")
 
-    def check_embedded(self) -> None:
-        """Check the parameters against clips that are embedded already.
-
-        Raises:
-            ValueError: the encoder is to be trained, or to embed other views.
-        """
-        only_embedded(self, "scan", stage="cluster", update=(None, "heads"), refresh=0)
-
     def _views_of(self, clips: Clips | Embedded, encoder: nn.Module, x: Tensor) -> Views:
         """Return what step 2 trains on, views of the clips, of which ``x`` (n, d) are the embeddings."""
-        if isinstance(clips, Embedded):
-            return clips.through(encoder)
-        if self.update == "heads":
-            return Frozen(encoder, clips, self.augment_, x, self.views, self.refresh, self.random_state)
+        if self.update == "heads" or isinstance(clips, Embedded):
+            return views_once(self, clips, encoder, x)
         make = Maker(self.augment_, clips, self.random_state)
         return Trained(encoder.requires_grad_(True), make, self.norm)
 

@@ -1,5 +1,6 @@
 """Deep clustering methods, one model per seed, each from the encoder of its own seed where that was trained here."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,12 @@ def deep(
     Raises:
         ValueError: a method on log-mels is to start from an encoder that was not trained here, and cannot.
     """
-    known, encoder, kind = registry.names("pretext"), "+".join(folders) or None, registry.get("methods", name)
-    frozen = kind.input == "logmel" and encoder is not None and encoder not in known
+    encoder, kind = "+".join(folders) or None, registry.get("methods", name)
+    frozen = on_frozen(kind, folders)
     if frozen and not getattr(kind, "on_embedded", ()):
         raise ValueError(
             f"methods.{name} = {encoder!r}: {name} trains the network of an encoder further: choose one of "
-            f"{', '.join(known)}, and name it in pretexts; or null, to start from none"
+            f"{', '.join(registry.names('pretext'))}, and name it in pretexts; or null, to start from none"
         )
     embeddings = [np.load(folder / EMBEDDING, mmap_mode="r") for folder in folders.values()]
     if frozen:
@@ -62,6 +63,11 @@ def deep(
     rows = [(row, place) for row in found[0] for place in range(len(seeds))]
     cells = [cell | {"clusterer": row, "seed": seeds[place], "chosen": chosen[place]} for row, place in rows]
     return cells, np.stack([found[place][row] for row, place in rows]), pd.concat(curves), list(spent)
+
+
+def on_frozen(kind: type, encoders: Iterable[str]) -> bool:
+    """Tell whether a method on log-mels starts from an encoder that was not trained here: it then sees embeddings."""
+    return kind.input == "logmel" and not {*encoders} <= {*registry.names("pretext")}
 
 
 def _model(
@@ -78,7 +84,7 @@ def _model(
             model.fit(embeddings if len(embeddings) > 1 else embeddings[0], run=run)
         elif kind.input == "views":
             model.fit(([] if clips is None else [clips]) + embeddings, run=run)
-        elif folders and not set(folders) <= set(registry.names("pretext")):
+        elif on_frozen(kind, folders):
             (folder,) = folders.values()
             model.fit(_embedded(folder, kind.on_embedded, model.views, train.where), run=run)
         else:

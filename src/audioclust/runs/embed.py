@@ -151,6 +151,7 @@ def _resampled(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:
 
 
 def check(rows: np.ndarray, start: int) -> None:
+    """Stop where an embedding of the clips from ``start`` on is not finite."""
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
         raise RuntimeError(f"the embedding of clip {start + bad[0]} (row of clips.csv) is not finite")

@@ -36,7 +36,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from audioclust.devices import memory_hint, seeded
-from audioclust.methods._start import Method, backbone, before_heads, enough_clips, only_embedded
+from audioclust.methods._start import Method, backbone, before_heads, enough_clips, views_once
 from audioclust.methods.spice.fixmatch import fixmatch
 from audioclust.methods.spice.reliable import balanced, filled, reliable
 from audioclust.networks.heads import Heads, select
@@ -135,6 +135,7 @@ class SPICE(Method):
     """SPICE on log-mels, initialised from an encoder trained without labels; the official defaults."""
 
     on_embedded: ClassVar[tuple[str, ...]] = ("weak", "strong")
+    embedded_alone: ClassVar[dict[str, tuple]] = {"stage": ("self",), "refresh": (0,)}
 
     k: Annotated[int, Field(ge=2)]  # clusters
     # Where it ends. self: with the heads of stage 2; joint: with the network of stage 3
@@ -217,7 +218,7 @@ class SPICE(Method):
         frozen = nn.Sequential(network, scale)
         with seeded(self.random_state, self.device):
             with memory_hint(f"spice.views = {self.views}"):
-                network = self._self(self._views_of(clips, frozen, scale(x)), frozen, run)
+                network = self._self(views_once(self, clips, frozen, scale(x)), frozen, run)
             if self.stage == "joint":
                 with memory_hint(f"spice.joint_batch = {self.joint_batch}"):
                     network = self._joint(clips, network, run)
@@ -225,20 +226,6 @@ class SPICE(Method):
         self.proba_ = self._assign(network, clips, self.encoder_views_)[1].cpu().numpy()
         self.labels_ = self.proba_.argmax(1).astype(np.int32)
         return self
-
-    def check_embedded(self) -> None:
-        """Check the parameters against clips that are embedded already.
-
-        Raises:
-            ValueError: stage 3, or other views, are asked for.
-        """
-        only_embedded(self, "spice", stage="self", refresh=0)
-
-    def _views_of(self, clips: Clips | Embedded, encoder: nn.Module, x: Tensor) -> Frozen | Embedded:
-        """Return the views that stage 2 draws from, embedded by the frozen encoder; ``x`` (n, d) are the clips."""
-        if isinstance(clips, Embedded):
-            return clips.through(encoder)
-        return Frozen(encoder, clips, self.augment_, x, self.views, self.refresh, self.random_state)
 
     def _build(self) -> Network:
         """Return the encoder's network and a head, with new random weights."""
