@@ -112,15 +112,17 @@ def by_loader(encoder: type) -> type:
     """
 
     class ByLoader(encoder):
-        def _views(self, clips: Clips, rows: torch.Tensor, ops: list[str]) -> tuple[torch.Tensor, ...]:
-            return tuple(view.to(self.device, non_blocking=True) for view in next(self.made))
+        def _maker(self, clips: Clips) -> Callable[..., list[torch.Tensor]]:
+            return lambda rows, *kinds: [next(self.made).to(self.device, non_blocking=True) for _ in kinds]
 
     return ByLoader
 
 
-def endless(loader: DataLoader) -> Iterator[list[torch.Tensor]]:
+def endless(loader: DataLoader) -> Iterator[torch.Tensor]:
+    """Yield one view of each clip of a batch after another; the loader makes two at a time."""
     while True:
-        yield from loader
+        for views in loader:
+            yield from views
 
 
 def step(training: Training, turns: int) -> tuple[str, ...]:
