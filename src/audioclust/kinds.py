@@ -31,13 +31,19 @@ SOUNDS: Sections = {
         "ripple": 0.5,
     },
     "waves": {"speed": 0.1},
-    "simclr": {"backbone": "audiontt", "views": 0},
-    "moco": {"backbone": "audiontt", "views": 0},
-    "byol": {"ops": ["crop", "mixup", "resize_crop", "fader"], "backbone": "audiontt", "views": 0},
+    "simclr": {"backbone": "audiontt", "views": 0, "batch": 64, "epochs": 20},
+    "moco": {"backbone": "audiontt", "views": 0, "batch": 64, "epochs": 25},
+    "byol": {
+        "ops": ["crop", "mixup", "resize_crop", "fader"],
+        "backbone": "audiontt",
+        "views": 0,
+        "batch": 64,
+        "epochs": 20,
+    },
 }
 # A word is the same whoever says it, however fast: quiet ends are cut off and the rest is stretched to one length, the
 # mean of each band, which is a voice's and a microphone's, is subtracted, views warp the vocal tract, and the network
-# keeps the order of time.
+# keeps the order of time. Words are told apart only after many steps, and against many others at a time.
 WORDS = _changed(
     SOUNDS,
     augment={
@@ -52,9 +58,15 @@ WORDS = _changed(
         "tilt": 2.0,
         "ripple": 1.0,
     },
-    simclr={"backbone": "grid", "views": 16},
-    moco={"backbone": "grid", "views": 16},
-    byol={"ops": ["crop", "stretch", "warp", "tilt", "filter", "fader", "noise"], "backbone": "grid", "views": 16},
+    simclr={"backbone": "grid", "views": 16, "batch": 256, "epochs": 100},
+    moco={"backbone": "grid", "views": 16, "batch": 128, "epochs": 100},
+    byol={
+        "ops": ["crop", "stretch", "warp", "tilt", "filter", "fader", "noise"],
+        "backbone": "grid",
+        "views": 16,
+        "batch": 128,
+        "epochs": 60,
+    },
 )
 # A voice is the same throughout a clip: short windows of it are views of one another, and nothing changes its pitch or
 # its formants.

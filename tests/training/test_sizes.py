@@ -51,9 +51,9 @@ def test_each_top_layer_gets_enough_steps(frontend, n):
 
 @pytest.mark.parametrize("kind", [SimCLR, MoCo, BYOL])
 def test_epochs_that_are_given_are_more_where_they_give_too_few_steps(kind):
-    for n, epochs in ((450, 72), (3000, 20), (100, 500), (40, 500)):
+    for n, batch, epochs in ((450, 64, 72), (3000, 64, 20), (100, 32, 167), (40, 32, 500), (30, 30, 500)):
         model = sized(kind(batch=64, epochs=20, steps=500), n)
-        assert (model.batch_, model.epochs_) == (min(64, n), epochs)
+        assert (model.batch_, model.epochs_) == (batch, epochs)
     assert sized(kind(batch=64, steps=500), 50_000).epochs_ == sized(kind(batch=64), 50_000).epochs_
 
 
@@ -66,6 +66,12 @@ def test_what_is_given_stands(n):
         assert (model.batch_, model.epochs_, model.momentum_) == (16, 3, 1.0)
     model = sized(DeepCluster(9, batch=16, reassign=2), n)
     assert (model.batch_, model.reassign_) == (16, 2)
+
+
+@pytest.mark.parametrize("kind", [SimCLR, MoCo, BYOL, TEMI])
+def test_a_batch_is_at_most_a_quarter_of_the_clips(kind):
+    model = TEMI(9, batch=256) if kind is TEMI else kind(batch=256)
+    assert [sized(model, n).batch_ for n in (100, 200, 1000, 3000)] == [32, 50, 250, 256]
 
 
 def test_temis_neighbours_are_fewer_than_the_clips_of_a_cluster():

@@ -15,6 +15,7 @@ import numpy as np
 
 STEPS_PER_EPOCH = 8  # at least, where this leaves LEAST_BATCH clips per step
 LEAST_BATCH = 32  # clips: batch statistics, negatives and the sizes of clusters need some
+PER_EPOCH = 4  # steps at least, whatever batch is asked for, where this leaves LEAST_BATCH clips per step
 LEAST_STEPS = 1000  # of a training
 FORGOTTEN = 10  # a moving average keeps at most exp(-FORGOTTEN) of its start
 
@@ -42,9 +43,10 @@ def size_by_steps(model: Any, n: int, batch: int, epochs: int, momentum: float |
     """Set ``batch_``, ``epochs_`` and, of a model with a moving average, ``momentum_`` for ``n`` clips.
 
     Each is the model's parameter, or where that is None the published value that is given here, sized by steps. A
-    model's ``steps``, where it has them, are the least that its epochs are to give.
+    batch is at most a quarter of the clips (or 32). A model's ``steps``, where it has them, are the least that its
+    epochs are to give.
     """
-    model.batch_ = min(model.batch or batch_size(n, batch), n)
+    model.batch_ = min(model.batch or batch_size(n, batch), max(LEAST_BATCH, n // PER_EPOCH), n)
     least = max(getattr(model, "steps", None) or 1, 1 if model.epochs else LEAST_STEPS)
     model.epochs_ = passes(n, model.batch_, model.epochs or epochs, least)
     if momentum is not None:
