@@ -1,24 +1,28 @@
 """CPU seconds of our reducers and clusterers beside scikit-learn's call for the same work, in one run on one thread.
 
+PCA stands beside scikit-learn's default solver, t-SNE beside openTSNE too, each as its own call comes.
+
     python benchmarks/grid.py --sizes 1000 4000
     python benchmarks/grid.py --sizes 1000 10000 --large --only dbscan
 
 The data are overlapping Gaussian blobs, so that nothing converges at once. Both sides get the same parameters; eps and
 bandwidth are the ones that ours found. Compilation is paid beforehand on a small input. A peer that would take longer
 than ``--limit``, by the growth of its smaller sizes (squared where there is one only), is skipped and the row says so.
-The columns: NMI of the two labellings (for maps, the share of each point's 10 neighbours that the map keeps, ours /
-peer), and the exponent of our growth since the size before.
+The columns: NMI of the two labellings (for PCA the variance kept, for t-SNE the Kullback-Leibler divergence of the map,
+ours / peer), and the exponent of our growth since the size before.
 """
 
 import argparse
 import math
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openTSNE
 from sklearn import cluster, decomposition, manifold
 from sklearn.metrics import normalized_mutual_info_score
 from tables import Table
@@ -27,24 +31,26 @@ from threadpoolctl import threadpool_limits
 from audioclust import registry
 from audioclust.parameters import types, values
 from audioclust.points.neighbours import Neighbours
+from audioclust.reducers.tsne.affinities import joint
+from audioclust.reducers.tsne.forces import pairs
 
 K = 9
 LARGE = 70000
 
 
-def peer(name: str, model: Any) -> Any:
-    """Return scikit-learn's estimator for the work that the fitted ``model`` did."""
-    chosen = getattr(model, "chosen_", {})
+def peers(name: str, chosen: dict[str, float]) -> dict[str, Any]:
+    """Return other libraries' estimators for the work of a reducer or clusterer that found ``chosen``."""
     makers: dict[str, Callable[[], Any]] = {
         "kmeans": lambda: cluster.KMeans(K, n_init=10, random_state=0),
         "dbscan": lambda: cluster.DBSCAN(eps=chosen["eps"], min_samples=5),
         "meanshift": lambda: cluster.MeanShift(bandwidth=chosen["bandwidth"]),
         "agglomerative": lambda: cluster.AgglomerativeClustering(K),
         "spectral": lambda: cluster.SpectralClustering(K, affinity="nearest_neighbors", random_state=0),
-        "pca": lambda: decomposition.PCA(50, svd_solver="full"),
+        "pca": lambda: decomposition.PCA(50, random_state=0),
         "tsne": lambda: manifold.TSNE(init="pca", max_iter=750, random_state=0),
     }
-    return makers[name]()
+    found = {"scikit-learn": makers[name]()}
+    return found | {"openTSNE": openTSNE.TSNE(n_iter=500, n_jobs=1, random_state=0)} if name == "tsne" else found
 
 
 CELLS = (
@@ -58,6 +64,7 @@ CELLS = (
     ("dbscan", 50),
     ("spectral", 50),
     ("pca", 768),
+    ("pca", 3072),
     ("tsne", 50),
 )
 
@@ -86,22 +93,34 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 def run(model: Any, x: np.ndarray) -> Any:
     """Return the map or the labels of ``model`` on ``x``."""
+    if isinstance(model, openTSNE.TSNE):
+        return np.asarray(model.fit(x))
     if hasattr(model, "fit_transform") and not hasattr(model, "fit_predict"):
         return model.fit_transform(x)
     return model.fit(x).labels_
 
 
-def kept_neighbours(x: np.ndarray, found: np.ndarray) -> float:
-    """Return the share of each point's 10 nearest neighbours in ``x`` that are among its 10 in ``found``."""
-    before, after = Neighbours(x).query(10)[1], Neighbours(found).query(10)[1]
-    return float((before[:, :, None] == after[:, None, :]).any(axis=2).mean())
+def divergence(x: np.ndarray, found: np.ndarray) -> float:
+    """Return the Kullback-Leibler divergence of a map (n, 2) from the affinities of ``x`` at a perplexity of 30."""
+    p = joint(*Neighbours(x).query(90), 30.0).tocoo()
+    y = np.zeros((3, len(x)), np.float32)
+    y[:2] = found.T
+    z = pairs(y, np.empty_like(y))
+    q = 1 / (1 + ((found[p.row].astype(np.float64) - found[p.col]) ** 2).sum(1)) / z
+    return float((p.data * np.log(np.maximum(p.data, 1e-30) / q)).sum())
 
 
 def agreement(name: str, x: np.ndarray, mine: np.ndarray, theirs: np.ndarray) -> str:
     """Return how alike the two results are, as the table's cell."""
-    if name in registry.names("reducers"):
-        return f"{kept_neighbours(x, mine):.3f} / {kept_neighbours(x, theirs):.3f}"
+    if name in MEASURES:
+        return " / ".join(MEASURES[name](x, each) for each in (mine, theirs))
     return f"{normalized_mutual_info_score(mine, theirs):.4f}"
+
+
+MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], str]] = {
+    "pca": lambda x, found: f"{found.var(axis=0, dtype=np.float64).sum() / x.var(axis=0).sum():.5f}",
+    "tsne": lambda x, found: f"{divergence(x, found):.3f}",
+}
 
 
 def expected(times: dict[int, float], n: int) -> float:
@@ -114,12 +133,13 @@ def expected(times: dict[int, float], n: int) -> float:
 
 
 def cells(name: str, d: int, sizes: list[int], limit: float) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of one reducer or clusterer."""
-    mine, theirs = {}, {}
+    """Yield the rows of one reducer or clusterer, one per peer and size."""
+    mine: dict[int, float] = {}
+    theirs: dict[str, dict[int, float]] = defaultdict(dict)
     for n in sizes:
         where = name, str(n), str(d)
         if expected(mine, n) > limit:
-            yield *where, f"skipped, about {expected(mine, n):.0f} s", "", "", "", ""
+            yield *where, f"skipped, about {expected(mine, n):.0f} s", "", "", "", "", ""
             continue
         x = blobs(n, d)
         model, chosen = ours(name, {}), {}
@@ -131,15 +151,15 @@ def cells(name: str, d: int, sizes: list[int], limit: float) -> Iterator[tuple[s
         if len(mine) > 1:
             before = sorted(mine)[-2]
             growth = f"{math.log(mine[n] / mine[before]) / math.log(n / before):.2f}"
-        if expected(theirs, n) > limit:
-            guess = expected(theirs, n)
-            beside = f"skipped, about {guess:.0f} s", f"about {guess / mine[n]:.0f}", ""
-        else:
-            model.chosen_ = chosen
-            reference = peer(name, model)
-            theirs[n], other = timed(lambda m=reference, x=x: run(m, x))
-            beside = f"{theirs[n]:.2f}", f"{theirs[n] / mine[n]:.1f}", agreement(name, x, found, other)
-        yield *where, f"{mine[n]:.3f}", *beside, growth
+        for peer, reference in peers(name, chosen).items():
+            times = theirs[peer]
+            guess = expected(times, n)
+            if guess > limit:
+                beside = f"skipped, about {guess:.0f} s", f"about {guess / mine[n]:.0f}", ""
+            else:
+                times[n], other = timed(lambda m=reference, x=x: run(m, x))
+                beside = f"{times[n]:.2f}", f"{times[n] / mine[n]:.1f}", agreement(name, x, found, other)
+            yield *where, f"{mine[n]:.3f}", peer, *beside, growth
 
 
 def main() -> None:
@@ -152,7 +172,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes = sorted({*arguments.sizes, *([LARGE] if arguments.large else [])})
     warnings.filterwarnings("ignore", "Graph is not fully connected")
-    columns = "work", "n", "d", "ours, s", "scikit-learn, s", "ratio", "agreement", "growth"
+    columns = "work", "n", "d", "ours, s", "peer", "its, s", "ratio", "agreement", "growth"
     table = Table(arguments.out, "grid", *columns)
     with threadpool_limits(1):
         for name, d in CELLS:

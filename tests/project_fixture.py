@@ -30,7 +30,7 @@ TINY = {
     "reducers": ["pca", "tsne"],
     "clusterers": ["kmeans", "agglomerative"],
     "reduce": {"neighbours": 10},
-    "tsne": {"perplexity": 5, "jobs": 1},
+    "tsne": {"perplexity": 5},
     "separators": {"speech": {"mixtures": "mixtures", "sources": 2}},
     "separator": {"k": 4, "hidden": 8, "epochs": 2, "steps": 2, "batch": 2, "frames": [20], "counted": 4},
     "mixtures": {"two": 2, "three": 0, "seconds": 1.0},

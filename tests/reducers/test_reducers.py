@@ -4,21 +4,24 @@ A new file there is tested without an edit here.
 """
 
 import sys
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
-import openTSNE
 import pytest
+from scipy.sparse import csr_array
 from sklearn.decomposition import PCA as Reference
+from sklearn.manifold import TSNE as BarnesHut
+from sklearn.manifold import _t_sne
 from sklearn.preprocessing import StandardScaler, normalize
 
 from audioclust import registry
 from audioclust.parameters import types
 from audioclust.points.neighbours import Neighbours
 from audioclust.points.scale import scale
-from audioclust.reducers import tsne
 from audioclust.reducers.pca import PCA
-from audioclust.reducers.tsne import TSNE
+from audioclust.reducers.tsne import TSNE, tsne
+from audioclust.reducers.tsne.affinities import joint
+from audioclust.reducers.tsne.forces import Mesh, pairs
 from audioclust.reducers.umap import UMAP
 
 RNG = np.random.default_rng(0)
@@ -136,28 +139,83 @@ def test_pca_has_as_many_dimensions_as_the_data_allow():
     assert reducer.fit_transform(X[:9]).shape == (9, 8) and reducer.dim_ == 8
 
 
-@pytest.mark.parametrize("crossover", [3000, 0], ids=["scikit-learn", "openTSNE"])
-def test_tsne_keeps_neighbours_better_than_its_start(crossover, monkeypatch):
-    monkeypatch.setattr(tsne, "CROSSOVER", crossover)
+def test_affinities_are_scikit_learns():
+    distances, indices = Neighbours(X).query(90)
+    graph = csr_array((distances.ravel().astype(np.float64) ** 2, indices.ravel(), np.arange(0, 90 * 151, 90)))
+    expected = _t_sne._joint_probabilities_nn(graph.tocsr(), 30.0, 0)
+    np.testing.assert_allclose(joint(distances, indices, 30.0).toarray(), expected.toarray(), rtol=1e-3, atol=1e-9)
+
+
+def brute_force(y):
+    """Return the repulsion (3, n) and Z in float64, as their formulae stand."""
+    difference = y[:, :, None].astype(np.float64) - y[:, None]
+    q = 1 / (1 + (difference**2).sum(0))
+    np.fill_diagonal(q, 0)
+    return (q**2 * difference).sum(2), q.sum()
+
+
+@pytest.mark.parametrize("reach", [1e-4, 1.0, 40.0])
+@pytest.mark.parametrize(("repulsion", "error"), [(pairs, 1e-4), (Mesh(), 0.03)], ids=["pairs", "mesh"])
+def test_repulsion(repulsion, error, reach):
+    y = np.zeros((3, 400), np.float32)
+    y[:2] = reach * np.random.default_rng(0).uniform(-1, 1, (2, 400))
+    expected, z = brute_force(y)
+    force = np.full_like(y, np.nan)
+    assert repulsion(y, force) == pytest.approx(z, rel=1e-3)
+    assert np.linalg.norm(force - expected) < error * np.linalg.norm(expected)
+
+
+def test_repulsion_in_space():
+    y = np.random.default_rng(0).normal(size=(3, 100)).astype(np.float32)
+    force = np.empty_like(y)
+    expected, z = brute_force(y)
+    assert pairs(y, force) == pytest.approx(z, rel=1e-5)
+    np.testing.assert_allclose(force, expected, rtol=1e-3, atol=1e-3)
+
+
+def divergence(p, found):
+    """Return the Kullback-Leibler divergence of a map from affinities (n, n)."""
+    q = 1 / (1 + ((found[:, None].astype(np.float64) - found[None]) ** 2).sum(2))
+    np.fill_diagonal(q, 0)
+    there = p > 0
+    return float((p[there] * np.log(p[there] / (q / q.sum())[there])).sum())
+
+
+EXACT = pytest.mark.parametrize("exact", [1500, 0], ids=["pairs", "mesh"])
+
+
+@EXACT
+def test_tsne_reaches_what_scikit_learns_does(exact, monkeypatch):
+    monkeypatch.setattr(tsne, "EXACT", exact)
     x = blobs(300)
-    found = TSNE(iterations=300).fit_transform(x)
+    p = joint(*Neighbours(x).query(90), 30.0).toarray()
+    start = TSNE()._start(x).astype(np.float32)
+    peer = BarnesHut(2, init=start, max_iter=750, learning_rate="auto", random_state=0).fit_transform(x)
+    found = TSNE().fit_transform(x)
     assert found.shape == (300, 2)
-    assert kept(x, found) > max(kept(x, PCA(2).fit_transform(x)) + 0.1, 0.35)
+    assert divergence(p, found) < 1.02 * divergence(p, peer)
 
 
-@pytest.fixture
-def coarse(monkeypatch):
-    """openTSNE's grid has 50 intervals or more a side for however few points, and takes all the time."""
-    monkeypatch.setattr(openTSNE, "TSNEEmbedding", partial(openTSNE.TSNEEmbedding, min_num_intervals=10))
+@EXACT
+def test_tsne_keeps_neighbours_better_than_its_start(exact, monkeypatch):
+    monkeypatch.setattr(tsne, "EXACT", exact)
+    x = blobs(300)
+    assert kept(x, TSNE(iterations=300).fit_transform(x)) > max(kept(x, PCA(2).fit_transform(x)) + 0.1, 0.35)
 
 
-@pytest.mark.parametrize("crossover", [3000, 0], ids=["scikit-learn", "openTSNE"])
-def test_tsne_seeds_give_different_maps(crossover, coarse, monkeypatch):
-    monkeypatch.setattr(tsne, "CROSSOVER", crossover)
-    x = blobs(120)
-    maps = [TSNE(perplexity=10.0, iterations=260, random_state=seed).fit_transform(x) for seed in (0, 1, 0)]
+@EXACT
+def test_tsne_seeds_give_different_maps(exact, monkeypatch):
+    monkeypatch.setattr(tsne, "EXACT", exact)
+    x, model = blobs(120), TSNE(perplexity=10.0, iterations=260)
+    maps = [replace(model, random_state=seed).fit_transform(x) for seed in (0, 1, 0)]
     assert not np.array_equal(maps[0], maps[1])
     np.testing.assert_array_equal(maps[0], maps[2])
+
+
+def test_tsne_of_shared_neighbours_is_that_of_its_own():
+    shared = Neighbours(X)
+    maps = [TSNE(perplexity=10.0, iterations=250).fit_transform(X, neighbours=each) for each in (shared, None)]
+    np.testing.assert_array_equal(*maps)
 
 
 def test_tsne_lowers_a_perplexity_that_is_too_large_and_says_so():
@@ -166,9 +224,9 @@ def test_tsne_lowers_a_perplexity_that_is_too_large_and_says_so():
     assert model.perplexity_ == 10 and model.perplexity == 30
 
 
-@pytest.mark.parametrize("crossover", [3000, 0], ids=["scikit-learn", "openTSNE"])
-def test_tsne_takes_duplicates(crossover, coarse, monkeypatch):
-    monkeypatch.setattr(tsne, "CROSSOVER", crossover)
+@EXACT
+def test_tsne_takes_duplicates(exact, monkeypatch):
+    monkeypatch.setattr(tsne, "EXACT", exact)
     found = TSNE(perplexity=5.0, iterations=250).fit_transform(np.repeat(X[:12], 10, axis=0))
     assert np.isfinite(found).all()
 
@@ -180,7 +238,7 @@ def test_tsne_of_points_that_coincide_is_one_point():
 def test_tsne_refuses_three_points_and_a_map_that_is_not_finite(monkeypatch):
     with pytest.raises(ValueError, match="at least 4"):
         TSNE().fit_transform(X[:3])
-    monkeypatch.setattr(TSNE, "_barnes_hut", lambda self, x, start: np.full((len(x), 2), np.nan))
+    monkeypatch.setattr(tsne, "descend", lambda p, start, *more: np.full_like(start, np.nan))
     with pytest.raises(RuntimeError, match="not finite"):
         TSNE().fit_transform(X)
 

@@ -3,6 +3,8 @@
 For cosine neighbours give points of length 1 (``scale(x, "l2")``): their order is the same.
 """
 
+from threading import Lock
+
 import faiss
 import numpy as np
 from scipy.spatial import KDTree
@@ -34,6 +36,7 @@ class Neighbours:
     ):
         self.x, self.threads = np.ascontiguousarray(x, dtype=np.float32), threads
         self._distances, self._indices = distances, indices
+        self._searching = Lock()  # threads that share it wait for one search
 
     def query(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return distances (n, k) float32 and indices (n, k) int32 of the k nearest other points, nearest first.
@@ -45,10 +48,11 @@ class Neighbours:
             raise ValueError(
                 f"k={k} neighbours of {len(self.x)} points: k must be at least 1 and below the number of points"
             )
-        if self._distances is None or self._distances.shape[1] < k:
-            with threadpool_limits(self.threads):
-                self._distances, self._indices = _search(self.x, k, self.threads)
-        return self._distances[:, :k], self._indices[:, :k]
+        with self._searching:
+            if self._distances is None or self._distances.shape[1] < k:
+                with threadpool_limits(self.threads):
+                    self._distances, self._indices = _search(self.x, k, self.threads)
+            return self._distances[:, :k], self._indices[:, :k]
 
 
 def _search(x: np.ndarray, k: int, threads: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from audioclust import parallel, registry
+from audioclust.points.neighbours import Neighbours
 from audioclust.results import costs
 from audioclust.results.pieces import Pieces
 from audioclust.results.spaces import Space
@@ -129,8 +130,12 @@ def _spaces(
         for name, item in reducers.items()
         for position in range(len(seeds) if several or item.stochastic else 1)
     ]
+    embeddings = x if several else x[None]
+    points = [reduce.points(embedding) for embedding in embeddings]
     tasks = [
-        lambda name=name, p=p: _space(x[p] if several else x, reducers[name], seeds[p], reduce, pieces)
+        lambda name=name, p=p, i=p if several else 0: _space(
+            embeddings[i], points[i], reducers[name], seeds[p], reduce, pieces
+        )
         for name, p in runs
     ]
     found = list(zip(runs, _side_by_side(tasks, workers, "reducers", "space"), strict=True))
@@ -142,7 +147,7 @@ def _spaces(
 
 
 def _space(
-    x: np.ndarray, item: Item, seed: int, reduce: Reduce, pieces: Pieces
+    x: np.ndarray, points: Neighbours, item: Item, seed: int, reduce: Reduce, pieces: Pieces
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], dict[str, Any]]:
     """Return one space with its graph, and its cost where it was computed now."""
     key = item.key(x, reduce.scale, reduce.neighbours, seed if item.stochastic else None)
@@ -150,7 +155,7 @@ def _space(
     if kept is not None:
         return (kept["x"], kept["distances"], kept["indices"]), {}
     with costs.measured(reducer=item.name, seed=seed) as cost:
-        space = reduce.space(x, item.kind, item.parameters, seed)
+        space = reduce.space(points, item.kind, item.parameters, seed)
     pieces.put(key, x=space[0], distances=space[1], indices=space[2])
     return space, cost
 

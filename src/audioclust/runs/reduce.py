@@ -18,13 +18,18 @@ class Reduce:
     scale: Scale = "standardise_l2"  # of the embedding, before the reduction
     neighbours: Count = 30  # of each point in the graph; at most n - 1
 
+    def points(self, x: np.ndarray) -> Neighbours:
+        """Return an embedding (n, d) scaled, for all its reducers, with its neighbours when one asks for them."""
+        return Neighbours(scaled(np.asarray(x), self.scale))
+
     def space(
-        self, x: np.ndarray, kind: type, section: dict[str, Any], seed: int
+        self, points: Neighbours, kind: type, section: dict[str, Any], seed: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the space (n, d) float32 that a reducer makes of ``x`` (n, d'), and its neighbour graph.
+        """Return the space (n, d) float32 that a reducer makes of ``points``, and its neighbour graph.
 
         The graph is distances (n, m) float32 and indices (n, m) int32 of each point's m nearest, nearest first.
         """
-        space = kind(**section, random_state=seed).fit_transform(scaled(np.asarray(x), self.scale))
-        distances, indices = Neighbours(space).query(min(self.neighbours, len(x) - 1))
+        shared = {"neighbours": points} if getattr(kind, "from_neighbours", False) else {}
+        space = kind(**section, random_state=seed).fit_transform(points.x, **shared)
+        distances, indices = Neighbours(space).query(min(self.neighbours, len(space) - 1))
         return space.astype(np.float32), distances.astype(np.float32), indices.astype(np.int32)
