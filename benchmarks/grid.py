@@ -5,7 +5,8 @@ PCA stands beside scikit-learn's default solver, t-SNE beside openTSNE too, each
     python benchmarks/grid.py --sizes 1000 4000
     python benchmarks/grid.py --sizes 1000 10000 --large --only dbscan
 
-The data are overlapping Gaussian blobs, so that nothing converges at once. Both sides get the same parameters; eps and
+The data are overlapping Gaussian blobs, so that nothing converges at once, and for PCA points whose variances fall as
+those of embeddings do. Both sides get the same parameters; eps and
 bandwidth are the ones that ours found. Compilation is paid beforehand on a small input. A peer that would take longer
 than ``--limit``, by the growth of its smaller sizes (squared where there is one only), is skipped and the row says so.
 The columns: NMI of the two labellings (for PCA the variance kept, for t-SNE the Kullback-Leibler divergence of the map,
@@ -76,6 +77,19 @@ def blobs(n: int, d: int) -> np.ndarray:
     return (centres[rng.integers(K, size=n)] + rng.normal(size=(n, d))).astype(np.float32)
 
 
+def embedding(n: int, d: int) -> np.ndarray:
+    """Return n points (n, d) float32 whose variances fall along their axes as those of embeddings do, by a power."""
+    rng = np.random.default_rng(0)
+    scales = (1 + np.arange(d, dtype=np.float32)) ** -0.7
+    turned = rng.standard_normal((d, d), np.float32) / np.float32(math.sqrt(d))
+    return (rng.standard_normal((n, d), np.float32) * scales) @ turned
+
+
+def points(name: str, n: int, d: int) -> np.ndarray:
+    """Return what a reducer or clusterer is timed on."""
+    return embedding(n, d) if name == "pca" else blobs(n, d)
+
+
 def ours(name: str, chosen: dict[str, float]) -> Any:
     """Return our reducer or clusterer, with the scale already found."""
     if name in registry.names("reducers"):
@@ -141,7 +155,7 @@ def cells(name: str, d: int, sizes: list[int], limit: float) -> Iterator[tuple[s
         if expected(mine, n) > limit:
             yield *where, f"skipped, about {expected(mine, n):.0f} s", "", "", "", "", ""
             continue
-        x = blobs(n, d)
+        x = points(name, n, d)
         model, chosen = ours(name, {}), {}
         if "auto" in values(model).values():
             chosen = model.fit(x[:4000]).chosen_

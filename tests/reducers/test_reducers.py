@@ -18,6 +18,7 @@ from audioclust import registry
 from audioclust.parameters import types
 from audioclust.points.neighbours import Neighbours
 from audioclust.points.scale import scale
+from audioclust.reducers import pca
 from audioclust.reducers.pca import PCA
 from audioclust.reducers.tsne import TSNE, tsne
 from audioclust.reducers.tsne.affinities import joint
@@ -131,6 +132,26 @@ def test_pca_is_scikit_learns_up_to_sign(shape):
     expected = Reference(5, svd_solver="full").fit_transform(x.astype(np.float64))
     np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-3)
     np.testing.assert_array_equal(np.sign((found * expected).sum(axis=0)), np.sign(found[0] * expected[0]))
+
+
+def test_pca_of_many_dimensions_keeps_the_same_variance(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(300, 200)) * (1 + np.arange(200)) ** -0.7 @ rng.normal(size=(200, 200))).astype(np.float32)
+    kept = []
+    for direct in (pca.DIRECT, 10):
+        monkeypatch.setattr(pca, "DIRECT", direct)
+        kept.append(PCA(20).fit_transform(x))
+    expected = Reference(20, svd_solver="full").fit_transform(x.astype(np.float64)).var(axis=0).sum()
+    assert [each.var(axis=0).sum() for each in kept] == pytest.approx([expected, expected], rel=1e-5)
+    np.testing.assert_allclose(kept[0][:, :5], kept[1][:, :5], atol=1e-2 * kept[0].std())
+
+
+def test_pca_of_few_distinct_points_in_many_dimensions(monkeypatch):
+    monkeypatch.setattr(pca, "DIRECT", 2)
+    x = np.repeat(RNG.normal(size=(3, 40)), 10, axis=0).astype(np.float32)
+    found = PCA(5).fit_transform(x)
+    expected = ((x[:, None] - x[None]) ** 2).sum(2)
+    np.testing.assert_allclose(((found[:, None] - found[None]) ** 2).sum(2), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_pca_has_as_many_dimensions_as_the_data_allow():
