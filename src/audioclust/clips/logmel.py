@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torchaudio.transforms import MelSpectrogram
 
@@ -77,4 +78,10 @@ class LogMel(torch.nn.Module):
     def forward(self, wave: torch.Tensor) -> torch.Tensor:
         if wave.shape[-1] <= self.n_fft // 2:
             raise ValueError(f"clips of {wave.shape[-1]} samples are too short: more than {self.n_fft // 2} are needed")
-        return torch.log(self.mel(wave) + EPS)
+        spectrogram = self.mel.spectrogram
+        edges = (self.n_fft // 2, self.n_fft // 2)
+        padded = F.pad(wave[:, None], edges, mode="reflect")[:, 0]
+        spectrum = torch.fft.rfft(padded.unfold(-1, self.n_fft, spectrogram.hop_length) * spectrogram.window)
+        # The square of a complex absolute value would take a root first.
+        power = spectrum.real.square() + spectrum.imag.square()
+        return torch.log((power @ self.mel.mel_scale.fb).transpose(-1, -2) + EPS)

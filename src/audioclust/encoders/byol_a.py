@@ -84,7 +84,8 @@ class BYOLA:
         with torch.device("meta"):
             network = build(self.d)
         published.load(network, _own(published.read(file)), file)
-        self.network_ = network.eval().to(self.device)
+        # On the CPU pooling is many times faster with the channels last.
+        self.network_ = network.eval().to(self.device, memory_format=torch.channels_last)
 
     def normalise_with(self, mean: float, std: float) -> None:
         """Set the two scalars of the data set's log-mels that inputs are standardised with."""

@@ -37,7 +37,8 @@ class BYOLARandom:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.random_state)
             network = build(self.d)
-        self.network_ = network.eval().to(self.device)
+        # On the CPU pooling is many times faster with the channels last.
+        self.network_ = network.eval().to(self.device, memory_format=torch.channels_last)
 
     def normalise_with(self, mean: float, std: float) -> None:
         """Set the two scalars of the data set's log-mels that inputs are standardised with."""

@@ -93,4 +93,4 @@ def embed(network: AudioNTT2020 | AudioNTT2022, x: np.ndarray, mean: float, std:
     batch = torch.from_numpy((np.asarray(x, dtype=np.float32) - mean) / max(std, 1e-6))[:, None]
     device = next(network.parameters()).device
     with torch.inference_mode():
-        return network(batch.float().to(device)).cpu().numpy()
+        return network(batch.float().to(device, memory_format=torch.channels_last)).cpu().numpy()
