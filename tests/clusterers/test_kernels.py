@@ -8,7 +8,7 @@ from sklearn import cluster
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
-from audioclust.clusterers import dbscan, meanshift
+from audioclust.clusterers import agglomerative, dbscan, meanshift
 from audioclust.clusterers.agglomerative import Agglomerative
 from audioclust.clusterers.dbscan import DBSCAN
 from audioclust.clusterers.hdbscan import HDBSCAN
@@ -62,6 +62,17 @@ def test_agglomerative_is_scikit_learns(linkage, d, seed):
     for k in (2, 9, 40):
         theirs = cluster.AgglomerativeClustering(k, linkage=linkage).fit(x).labels_
         assert adjusted_rand_score(Agglomerative(k, linkage).fit(x).labels_, theirs) == 1
+
+
+@pytest.mark.parametrize("fall", [0.0, 0.3, 1.0], ids=["flat", "falling", "steep"])
+def test_ward_by_leading_axes_makes_the_same_merges(fall, monkeypatch):
+    x = np.random.default_rng(0).normal(size=(500, 160)) * (1 + np.arange(160)) ** -fall
+    x -= x.mean(axis=0)
+    monkeypatch.setattr(agglomerative, "MANY", 100)
+    first = agglomerative.leading(x)
+    assert first.shape == ((0, 500) if fall == 0 else (16, 500))
+    none = np.zeros((0, len(x)))
+    np.testing.assert_array_equal(agglomerative.ward(x, first), agglomerative.ward(x, none))
 
 
 @pytest.mark.parametrize(("d", "eps"), [(2, 0.3), (2, 0.8), (2, 3.0), (12, 2.5), (12, 4.0)])

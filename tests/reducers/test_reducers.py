@@ -16,9 +16,9 @@ from sklearn.preprocessing import StandardScaler, normalize
 
 from audioclust import registry
 from audioclust.parameters import types
+from audioclust.points import principal
 from audioclust.points.neighbours import Neighbours
 from audioclust.points.scale import scale
-from audioclust.reducers import pca
 from audioclust.reducers.pca import PCA
 from audioclust.reducers.tsne import TSNE, tsne
 from audioclust.reducers.tsne.affinities import joint
@@ -138,8 +138,8 @@ def test_pca_of_many_dimensions_keeps_the_same_variance(monkeypatch):
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(300, 200)) * (1 + np.arange(200)) ** -0.7 @ rng.normal(size=(200, 200))).astype(np.float32)
     kept = []
-    for direct in (pca.DIRECT, 10):
-        monkeypatch.setattr(pca, "DIRECT", direct)
+    for direct in (principal.DIRECT, 10):
+        monkeypatch.setattr(principal, "DIRECT", direct)
         kept.append(PCA(20).fit_transform(x))
     expected = Reference(20, svd_solver="full").fit_transform(x.astype(np.float64)).var(axis=0).sum()
     assert [each.var(axis=0).sum() for each in kept] == pytest.approx([expected, expected], rel=1e-5)
@@ -147,7 +147,7 @@ def test_pca_of_many_dimensions_keeps_the_same_variance(monkeypatch):
 
 
 def test_pca_of_few_distinct_points_in_many_dimensions(monkeypatch):
-    monkeypatch.setattr(pca, "DIRECT", 2)
+    monkeypatch.setattr(principal, "DIRECT", 2)
     x = np.repeat(RNG.normal(size=(3, 40)), 10, axis=0).astype(np.float32)
     found = PCA(5).fit_transform(x)
     expected = ((x[:, None] - x[None]) ** 2).sum(2)
