@@ -1,0 +1,92 @@
+// What a person says of the clusters: names, merges, splits, drops. Kept by the browser until the page changes.
+
+export class Edits {
+  constructor(store) {
+    const { content } = store;
+    this.store = store;
+    this.key = `audioclust:${content.digest}`;
+    this.already = { names: {}, merge: [], split: {}, drop: [], ...content.edits };
+    this.names = { ...content.names };
+    this.into = {}; // cluster -> the one that it is merged into
+    this.split = {};
+    this.drop = [];
+    this._restore();
+    this._told();
+  }
+
+  // Whatever is wrong with what the browser kept, or that it keeps nothing, the page goes on without.
+  _restore() {
+    try {
+      const kept = JSON.parse(window.localStorage.getItem(this.key));
+      if (kept) Object.assign(this, kept);
+    } catch {
+      this.kept = false;
+    }
+  }
+
+  change(edit) {
+    edit(this);
+    try {
+      const { names, into, split, drop } = this;
+      window.localStorage.setItem(this.key, JSON.stringify({ names, into, split, drop }));
+    } catch {
+      this.kept = false;
+    }
+    this._told();
+  }
+
+  _told() {
+    const { store } = this;
+    const category = store.content.clusterOf;
+    category.ids.forEach((id, code) => {
+      if (id < 0) return;
+      category.named[code] = Boolean(this.names[id]);
+      category.names[code] = this.names[id] || `cluster ${id}`;
+    });
+    store.emit('edits');
+  }
+
+  // All that clusters.yaml is to say: what it says already, and what was added here.
+  all() {
+    const { already } = this;
+    const names = { ...already.names };
+    for (const [id, text] of Object.entries(this.names)) if (text) names[id] = text;
+    for (const id of Object.keys(already.names)) if (this.names[id] === '') delete names[id];
+    return {
+      names,
+      merge: this._merges(),
+      split: { ...already.split, ...this.split },
+      drop: [...new Set([...already.drop, ...this.drop])].sort((a, b) => a - b),
+    };
+  }
+
+  // Groups of clusters that become the first of each.
+  _merges() {
+    const groups = this.already.merge.map((group) => [...group]);
+    for (const [from, to] of Object.entries(this.into)) {
+      const [id, target] = [Number(from), this._target(to)];
+      const holds = (number) => groups.find((group) => group.includes(number));
+      const [own, other] = [holds(id) || [id], holds(target) || [target]];
+      if (own === other) continue;
+      const joined = [...other, ...own];
+      groups.splice(0, groups.length, ...groups.filter((group) => group !== own && group !== other), joined);
+    }
+    return groups;
+  }
+
+  // Where a chain of merges ends.
+  _target(id) {
+    const passed = new Set();
+    let at = id;
+    while (this.into[at] !== undefined && !passed.has(at)) {
+      passed.add(at);
+      at = this.into[at];
+    }
+    return at;
+  }
+
+  // Whether merging one cluster into another would end where it began.
+  circular(id, target) {
+    return this._target(target) === id;
+  }
+}
