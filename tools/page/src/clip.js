@@ -14,7 +14,7 @@ export function thumb(store, row, own = false) {
   const file = content.file(row);
   const { clusterOf } = content;
   const canvas = el('canvas', { 'aria-hidden': 'true', width: 72, height: 36 });
-  const caption = el('span', { class: 'caption' }, own ? '' : badge(clusterOf, clusterOf.codes[row]), brief(content, row, own ? 13 : 9));
+  const caption = el('span', { class: 'caption' }, own ? '' : badge(clusterOf, clusterOf.codes[row]), brief(content, row, own ? 11 : 7));
   const element = button('', () => store.emit('play', row), {
     class: heard ? 'thumb' : 'thumb mute',
     title: `${visible(content.path(row))}, ${span(content.start[row], content.end[row])}`,

@@ -3,6 +3,7 @@ import { Category } from './category.js';
 
 const KINDS = { u8: Uint8Array, i16: Int16Array, u16: Uint16Array, i32: Int32Array, f32: Float32Array };
 const UNKNOWN = 255;
+const NONE = -30000;
 
 export function bytes(base64) {
   const text = atob(base64);
@@ -13,14 +14,26 @@ export function bytes(base64) {
 
 // The page's numbers are little-endian, as all machines that run browsers are.
 function unpack(packed) {
+  if (packed.t === 'u24') return places(bytes(packed.b));
   if ('c' in packed) return new Float32Array(packed.n).fill(packed.c);
   return new KINDS[packed.t](bytes(packed.b).buffer);
+}
+
+function places(flat) {
+  const found = new Int32Array(flat.length / 3);
+  for (let i = 0; i < found.length; i++) found[i] = ((flat[3 * i] | (flat[3 * i + 1] << 8) | (flat[3 * i + 2] << 16)) << 8) >> 8;
+  return found;
 }
 
 function names({ shared, rest }) {
   const same = unpack(shared);
   let last = '';
   return rest.map((text, i) => (last = last.slice(0, same[i]) + text));
+}
+
+// Whole numbers as shares of a unit, NaN where unknown.
+function known(values, parts) {
+  return Float32Array.from(values, (value) => (value === NONE ? NaN : value / parts));
 }
 
 export class Content {
@@ -30,10 +43,10 @@ export class Content {
     this.paths = names(clips.paths);
     this.recording = unpack(clips.path);
     this.n = this.recording.length;
-    this.start = unpack(clips.start);
-    this.end = unpack(clips.end);
+    this.start = known(unpack(clips.start), 1000);
+    this.end = known(unpack(clips.length), 1000).map((length, row) => this.start[row] + length);
     this.confidence = unpack(clips.confidence);
-    this.level = unpack(clips.level);
+    this.level = known(unpack(clips.level), 10);
     this.hour = clips.hour ? unpack(clips.hour) : null;
     this.xy = Float32Array.from(unpack(data.xy), (step) => (2 * step) / 65535 - 1);
     this.near = unpack(data.neighbours.rows);

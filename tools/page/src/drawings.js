@@ -68,7 +68,7 @@ export function curve({ k, measures }, chosen) {
     marks.map((value) => svg('text', { x: left - 6, y: y(value) + 4, 'text-anchor': 'end' }, value.toFixed(1))),
     ticks.map((number) => svg('text', { x: x(number), y: height - 8, 'text-anchor': 'middle' }, String(number))),
     chosen >= k[0] && chosen <= k.at(-1)
-      ? svg('g', { class: 'chosen' }, svg('line', { x1: x(chosen), x2: x(chosen), y1: top, y2: height - bottom }), svg('text', { x: x(chosen) + 5, y: top + 4 }, `${chosen} shown`))
+      ? svg('g', { class: 'chosen' }, svg('line', { x1: x(chosen), x2: x(chosen), y1: top, y2: height - bottom }), svg('text', { x: x(chosen) + 5, y: height - bottom - 6 }, `${chosen} shown`))
       : '',
     lines,
   );

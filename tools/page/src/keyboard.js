@@ -21,17 +21,13 @@ const ACTIONS = {
   ArrowRight: (_, player) => player.step(1),
   '[': (store) => byCluster(store, -1),
   ']': (store) => byCluster(store, 1),
-  x: (store) => nearest(store),
+  x: (_, player) => player.onlyNearest(),
   '/': () => document.getElementById('search').focus(),
 };
 
 function escape(store, event) {
   event.target.blur?.();
   store.clear();
-}
-
-function nearest(store) {
-  if (store.clip >= 0) store.rows([store.clip, ...store.content.neighboursOf(store.clip)], 'nearest of');
 }
 
 function byCluster(store, by) {

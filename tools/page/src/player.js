@@ -33,6 +33,7 @@ export class Player {
       button('‹', () => this.step(-1), { 'aria-label': 'Previous clip', title: 'Previous clip (←)' }),
       this.playButton,
       button('›', () => this.step(1), { 'aria-label': 'Next clip', title: 'Next clip (→)' }),
+      button('Nearest', () => this.onlyNearest(), { class: 'narrow', title: 'Show only the nearest clips' }),
       el('label', { class: 'inline', title: 'Raise quiet clips to the level of loud ones' }, even, ' even level'),
       this.status,
     );
@@ -49,9 +50,10 @@ export class Player {
     const colours = () => ({ waveColor: this.theme.palette[10], progressColor: this.theme.ink, cursorColor: this.theme.ink });
     // Web Audio plays at any gain; a context of the sounds' own rate decodes them as they are.
     this.media = new WebAudioPlayer(new AudioContext({ sampleRate: rate }));
+    const narrow = window.matchMedia('(max-width: 900px)').matches;
     this.surfer = WaveSurfer.create({
       container: this.picture,
-      height: 44,
+      height: narrow ? 20 : 44,
       media: this.media,
       sampleRate: rate,
       normalize: true,
@@ -59,7 +61,7 @@ export class Player {
     });
     this.surfer.registerPlugin(
       Spectrogram.create({
-        height: 132,
+        height: narrow ? 64 : 132,
         fftSamples: rate < 12000 ? 256 : rate < 30000 ? 512 : 1024,
         windowFunc: 'hann',
         scale: 'mel',
@@ -180,6 +182,14 @@ export class Player {
     this._nearest(row);
   }
 
+  // Search by example: the clip and its nearest others, in that order.
+  onlyNearest() {
+    const { clip } = this.store;
+    if (clip < 0) return;
+    this.store.rows([clip, ...this.content.neighboursOf(clip)], 'nearest of');
+    this.store.emit('panel', 'clips');
+  }
+
   _nearest(row) {
     const rows = this.content.neighboursOf(row);
     this.near.replaceChildren();
@@ -189,7 +199,7 @@ export class Player {
       { class: 'row-head' },
       el('h3', {}, 'Nearest clips'),
       button('Listen through', () => this.listen([row, ...rows], 'Nearest clips'), { class: 'quiet' }),
-      button('Show only these', () => this.store.rows([row, ...rows], 'nearest of'), { class: 'quiet', 'aria-keyshortcuts': 'x' }),
+      button('Show only these', () => this.onlyNearest(), { class: 'quiet', 'aria-keyshortcuts': 'x' }),
     );
     this.near.append(heading, el('div', { class: 'thumbs' }, rows.map((other) => thumb(this.store, other))));
   }

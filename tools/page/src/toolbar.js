@@ -15,6 +15,7 @@ export function toolbar(store) {
   });
   const search = el('input', { type: 'search', placeholder: 'File name', 'aria-label': 'Search by file name', id: 'search', 'aria-keyshortcuts': '/' });
   search.addEventListener('input', () => store.words(search.value.trim()));
+  search.addEventListener('keydown', (event) => event.key === 'Enter' && store.emit('panel', 'clips'));
   const filters = ['label', 'group', 'folder'].map((key) => content.categories.get(key)).filter(Boolean).map((category) => narrow(store, category));
   store.on('filter', () => {
     if (!store.filters.has('text') && search.value.trim()) search.value = '';

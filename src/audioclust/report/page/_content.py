@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from audioclust.report.page._clock import hours
-from audioclust.report.page._packing import UNKNOWN, coded, names, packed
+from audioclust.report.page._packing import UNKNOWN, coded, names, packed, places
 from audioclust.report.page._sounds import own_rate
 from audioclust.report.plots import COLOURS, CURVES
 from audioclust.report.summary import Cluster
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DARK = ["#8B8BF5", "#EBDD96", "#3FA35C", "#F08A99", "#9AD9F7", "#C2527F", "#57CDB9", "#B3B341", "#D77FD7", "#FFFFFF"]
 STEPS = 65535  # of a coordinate of the map
 MANY, FEW_NEIGHBOURS = 20_000, 5  # from so many clips on the page holds that many neighbours of each
+NONE = -30_000  # of a whole number: below any level in tenths of a dB and any time in ms
 LABELLINGS = 4_000_000  # clusters of clips, in all labellings together
 
 
@@ -61,7 +62,7 @@ def content(page: "Page", rows: np.ndarray, sounds: list[int]) -> tuple[dict[str
         "labellings": labellings,
         "clusters": [_cluster(each, place) for each in page.clusters],
         "names": _names(page.clips),
-        "neighbours": {"m": near, "rows": packed(_moved(page.neighbours[rows, :near], place))},
+        "neighbours": {"m": near, "rows": places(_moved(page.neighbours[rows, :near], place))},
         "numbers": _curve(page.numbers),
         "tree": None if page.tree is None or not len(page.tree) else np.round(page.tree, 6).tolist(),
         "rate": own_rate(page.rate),
@@ -82,10 +83,10 @@ def _columns(clips: pd.DataFrame) -> dict[str, Any]:
     columns = {
         "paths": names(paths.tolist()),
         "path": packed(codes),
-        "start": packed(start),
-        "end": packed(end),
+        "start": packed(_whole(1000 * start)),
+        "length": packed(_whole(1000 * (end - start))),
         "confidence": packed(_small(100 * confidence)),
-        "level": packed(level),
+        "level": packed(_whole(10 * level)),
     }
     columns |= {} if hour is None else {"hour": packed(hour)}
     for name in ("label", "group"):
@@ -96,6 +97,11 @@ def _columns(clips: pd.DataFrame) -> dict[str, Any]:
 
 def _numbers(column: pd.Series) -> np.ndarray:
     return pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    """Return whole numbers, ``NONE`` where unknown."""
+    return np.where(np.isfinite(values), np.round(np.nan_to_num(values)), NONE).astype(np.int64)
 
 
 def _small(values: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 KINDS = {"u1": "u8", "i2": "i16", "u2": "u16", "i4": "i32", "f4": "f32"}
+PLACES = 3  # bytes of a place
 UNKNOWN = 255  # of a small number
 LONGEST = 255  # characters that a name takes over from the one before it
 
@@ -26,6 +27,12 @@ def packed(values: np.ndarray) -> dict[str, Any]:
     if len(flat) and (flat == flat[0]).all():
         return {"c": flat[0].item(), "n": len(flat)}
     return {"t": KINDS[kind], "b": base64.b64encode(flat.tobytes()).decode()}
+
+
+def places(values: np.ndarray) -> dict[str, Any]:
+    """Return rows of clips, -1 for none, each in three bytes: four would make a page of many clips larger."""
+    flat = np.asarray(values).ravel().astype("<u4").view(np.uint8).reshape(-1, 4)[:, :PLACES]
+    return {"t": "u24", "b": base64.b64encode(flat.tobytes()).decode()}
 
 
 def _fits(values: np.ndarray, kind: str) -> bool:
