@@ -32,10 +32,17 @@ async function start() {
   const player = new Player(at('player'), store, theme);
   at('panels').append(...tabs(panels(store, edits, theme), store));
   keyboard(store, player);
+  store.on('clip', (row) => mark(row));
   const kind = await map.start();
   if (kind === 'canvas') at('map').append(el('div', { class: 'map-note' }, 'drawn without WebGL'));
   window.listening = { content, store, player, map, ready: performance.now() };
   document.body.dataset.map = kind;
+}
+
+// The pictures of the clip that is chosen, wherever they are.
+function mark(row) {
+  document.querySelectorAll('.thumb.now').forEach((thumb) => thumb.classList.remove('now'));
+  document.querySelectorAll(`.thumb[data-row="${row}"]`).forEach((thumb) => thumb.classList.add('now'));
 }
 
 function panels(store, edits, theme) {

@@ -77,7 +77,10 @@ export class Player {
       }),
     );
     this.theme.onchange(() => this.surfer.setOptions(colours()));
-    this.surfer.on('play', () => this._playing(true));
+    this.surfer.on('play', () => {
+      this._playing(true);
+      this.store.emit('heard', this.store.clip);
+    });
     this.surfer.on('pause', () => this._playing(false));
     this.surfer.on('finish', () => this._finished());
     return this.surfer;

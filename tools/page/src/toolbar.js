@@ -7,7 +7,7 @@ export function toolbar(store) {
   const { content } = store;
   const categories = [...content.categories.values()];
   const options = categories.map((each) => [each.key, visible(each.title)]);
-  const colours = select(options, store.colouring.key, (key) => store.colour(content.categories.get(key)));
+  const colours = select(options, store.colouring.key, (key) => store.colour(content.categories.get(key)), { 'aria-label': 'Colours' });
   store.on('colour', (category) => {
     colours.querySelector('[value="cut"]')?.remove();
     if (category.key === 'cut') colours.append(el('option', { value: 'cut' }, category.title));
@@ -25,7 +25,7 @@ export function toolbar(store) {
 
 function narrow(store, category) {
   const options = category.order.map((code) => [String(code), `${visible(category.names[code])} (${count(category.counts[code])})`]);
-  const element = select([['', 'all'], ...options], '', (value) => store.only(category, value ? [Number(value)] : []));
+  const element = select([['', 'all'], ...options], '', (value) => store.only(category, value ? [Number(value)] : []), { 'aria-label': category.title });
   store.on('filter', () => {
     const codes = [...(store.filters.get(category) || [])];
     element.value = codes.length === 1 ? String(codes[0]) : '';

@@ -90,9 +90,13 @@ def _columns(clips: pd.DataFrame) -> dict[str, Any]:
     }
     columns |= {} if hour is None else {"hour": packed(hour)}
     for name in ("label", "group"):
-        words = clips[name].fillna("").astype(str).to_numpy()
+        words = _words(clips[name])
         columns |= {name: coded(words)} if (words != "").any() else {}
     return columns
+
+
+def _words(column: pd.Series) -> np.ndarray:
+    return column.astype(object).where(column.notna(), "").astype(str).to_numpy()
 
 
 def _numbers(column: pd.Series) -> np.ndarray:
@@ -140,8 +144,8 @@ def _moved(rows: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 def _names(clips: pd.DataFrame) -> dict[str, str]:
     """Return the names that clusters have, by number."""
-    named = clips.loc[clips["name"].fillna("").astype(str) != "", ["cluster", "name"]].drop_duplicates("cluster")
-    return {str(int(cluster)): str(name) for cluster, name in named.itertuples(index=False)}
+    named = zip(clips["cluster"], _words(clips["name"]), strict=True)
+    return {str(int(cluster)): str(name) for cluster, name in named if name and cluster >= 0}
 
 
 def _curve(numbers: pd.DataFrame) -> dict[str, Any]:

@@ -31,10 +31,20 @@ class WebGL {
     this.plot.set({ width, height });
   }
 
-  // x, y: between -1 and 1; colour: a place in the palette.
-  async draw({ x, y, colour, palette, surface, size, opacity }) {
-    this.plot.set({ pointColor: palette, backgroundColor: surface, pointSize: size, opacity });
-    await this.plot.draw({ x, y, valueA: colour }, { zDataType: 'categorical' });
+  // x, y: between -1 and 1; colour: a place in the palette. One drawing at a time; of those that wait the last counts.
+  async draw(points) {
+    this.next = points;
+    this.drawing ||= this._drawAll().finally(() => (this.drawing = null));
+    return this.drawing;
+  }
+
+  async _drawAll() {
+    while (this.next) {
+      const { x, y, colour, palette, surface, size, opacity } = this.next;
+      this.next = null;
+      this.plot.set({ pointColor: palette, backgroundColor: surface, pointSize: size, opacity });
+      await this.plot.draw({ x, y, valueA: colour }, { zDataType: 'categorical' });
+    }
   }
 
   // screen = middle + (point - centre) * scale, in pixels.
