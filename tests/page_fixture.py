@@ -36,7 +36,7 @@ def page(folder: Path, **changes) -> Page:
         map_name="t-SNE of aisfx",
         labellings={CELL: LABELS, "logmel_stats/none/kmeans/0": other},
         clusters=[_cluster(c) for c in (0, 1, 4, -1)],
-        neighbours=np.stack([np.setdiff1d(np.argsort(np.abs(np.arange(N) - i), kind="stable"), [i], True)[:4] for i in range(N)]),
+        neighbours=_nearest(4),
         numbers=pd.DataFrame({"k": [2, 3, 4], "found_again": [0.9, 1.0, 0.7], "kappa": [0.5, 0.6, np.nan]}),
         tree=linkage(np.array([[0.0], [1.0], [5.0]]), "average"),
         warnings=["Cluster 4 follows the level."],
@@ -46,6 +46,13 @@ def page(folder: Path, **changes) -> Page:
         signal=np.where(np.arange(N) % 2, SECONDS, 0.3),
     )
     return replace(found, **changes)
+
+
+def _nearest(m: int) -> np.ndarray:
+    """Return (N, m) the other clips whose numbers are nearest, the lower one first."""
+    apart = np.abs(np.arange(N)[:, None] - np.arange(N)).astype(float)
+    np.fill_diagonal(apart, np.inf)
+    return np.argsort(apart, axis=1, kind="stable")[:, :m]
 
 
 def _clips() -> pd.DataFrame:
@@ -69,7 +76,7 @@ def _clips() -> pd.DataFrame:
 
 
 def _cluster(number: int) -> Cluster:
-    rows = np.flatnonzero(LABELS == number).tolist()
+    rows = np.flatnonzero(np.equal(LABELS, number)).tolist()
     spread = Quartiles(0.4, 0.5, 0.6)
     return Cluster(
         cluster=number,

@@ -178,7 +178,9 @@ def test_every_control_has_a_name(at):
 
 def test_what_is_left_out_is_said(at):
     text = at("page", "about")
-    assert "Two files that are no sound." in text and "the sounds of 50 clips: whoever has the file can hear them" in text
+    assert (
+        "Two files that are no sound." in text and "the sounds of 50 clips: whoever has the file can hear them" in text
+    )
     assert "Confidence" in text and "Space" in text
 
 

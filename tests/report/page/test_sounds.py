@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
-from page_fixture import LABELS, N, RATE, page
+from page_fixture import LABELS, RATE, N, page
 
 from audioclust.report.page import Report, _sounds
 
@@ -41,9 +41,8 @@ def test_where_there_is_no_more_room_fewer_are_taken_and_it_is_said(tmp_path):
     half = sum(map(len, whole.values())) * _sounds.BASE64 / _sounds.MB / 2
     found, said = _sounds.encoded(page(tmp_path), Report(audio="all", most_mb=half), ALL)
     assert 0.4 * N < len(found) < 0.6 * N and sum(map(len, found.values())) * _sounds.BASE64 <= half * _sounds.MB
-    assert said == [
-        f"The sounds of {N - len(found)} of 50 clips: report.audio is all, and {half:g} MB (report.most_mb) hold no more."
-    ]
+    why = f"report.audio is all, and {half:g} MB (report.most_mb) hold no more"
+    assert said == [f"The sounds of {N - len(found)} of 50 clips: {why}."]
 
 
 def test_an_mp3_has_the_signal_and_no_padding(tmp_path):
@@ -56,7 +55,9 @@ def test_an_mp3_has_the_signal_and_no_padding(tmp_path):
         assert np.argmax(spectrum) * rate / len(wave) == pytest.approx(400 + 500 * LABELS[row], abs=3)
 
 
-@pytest.mark.parametrize(("rate", "own"), [(44100, 44100), (96000, 48000), (250_000, 48000), (15000, 12000), (4000, 8000)])
+@pytest.mark.parametrize(
+    ("rate", "own"), [(44100, 44100), (96000, 48000), (250_000, 48000), (15000, 12000), (4000, 8000)]
+)
 def test_a_rate_that_mp3_does_not_have_becomes_the_next_lower_one(rate, own):
     assert _sounds.own_rate(rate) == own
     wave = (6000 * np.sin(2 * np.pi * 500 * np.arange(rate) / rate)).astype(np.int16)

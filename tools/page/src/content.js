@@ -54,6 +54,7 @@ export class Content {
     unpack(data.sounds).forEach((row, i) => (this.sound[row] = i));
     this.several = this._several();
     this.categories = this._categories(clips);
+    this.foldersAreLabels = same(this.categories.get('folder'), this.categories.get('label'));
     this.clusterOf = this.categories.get('labelling:0');
   }
 
@@ -113,6 +114,16 @@ export class Content {
   heard(row) {
     return this.sound[row] >= 0;
   }
+}
+
+// Whether two categories have the same parts.
+function same(one, other) {
+  if (!one || !other || one.names.length !== other.names.length) return false;
+  const partner = new Map();
+  return one.codes.every((code, row) => {
+    if (!partner.has(code)) partner.set(code, other.codes[row]);
+    return partner.get(code) === other.codes[row];
+  });
 }
 
 const TITLES = { label: 'Label', group: 'Group' };

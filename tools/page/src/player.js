@@ -25,7 +25,7 @@ export class Player {
     this.title = el('div', { class: 'clip-title' });
     this.facts = el('div', { class: 'facts' });
     this.status = el('div', { class: 'muted status', role: 'status', 'aria-live': 'polite' });
-    this.playButton = button('Play', () => this.toggle(), { class: 'primary', disabled: true, 'aria-keyshortcuts': 'Space' });
+    this.playButton = button('Play', () => this.toggle(), { class: 'primary', 'aria-keyshortcuts': 'Space' });
     const even = el('input', { type: 'checkbox', checked: true, onchange: () => this._gain(even.checked) });
     this.controls = el(
       'div',
@@ -41,6 +41,8 @@ export class Player {
     this.near = el('div', { class: 'near' });
     this.element.append(this.title, this.facts, this.controls, this.picture, this.near);
     this.title.append(el('span', { class: 'muted' }, 'Click a point of the map, or a picture of a clip, to hear it.'));
+    this.facts.append(el('span', { class: 'wide-only' }, 'Space plays and pauses, ← → step from clip to clip, [ ] from cluster to cluster.'));
+    this.element.classList.add('empty');
   }
 
   // The player proper, at the first sound: before it there is nothing to draw.
@@ -93,7 +95,8 @@ export class Player {
     this._describe(row);
     const mp3 = this.content.mp3(row);
     this.playButton.disabled = !mp3;
-    this.picture.hidden = !mp3;
+    this.picture.classList.toggle('silent', !mp3);
+    this.element.classList.remove('empty');
     if (this.surfer) this.surfer.stop();
     this._say(mp3 ? '' : 'The sound of this clip is not in the page.');
     if (!mp3) return;

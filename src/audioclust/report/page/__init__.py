@@ -12,6 +12,7 @@ import base64
 import hashlib
 import html
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from audioclust.results.files import whole
 STATIC = Path(__file__).parent / "static"
 POINTS = 100_000  # on the map; of more clips a part is drawn
 MOST_MB = 80  # of sound: pages of some hundred MB take tens of seconds to open
+SURROGATE = re.compile("[\ud800-\udfff]")
 COLUMNS = ("path", "start", "end", "cluster", "name", "confidence", "is_exemplar", "label", "group", "level")
 
 
@@ -97,7 +99,9 @@ class Page:
         arrays = {"xy": self.xy, "neighbours": self.neighbours, "signal": self.signal} | self.labellings
         wrong = [f"{name} has {len(values)}" for name, values in arrays.items() if len(values) != len(self.clips)]
         if wrong or not len(self.clips):
-            raise ValueError(f"one row of each per clip, at least one clip: {len(self.clips)} clips, {', '.join(wrong)}")
+            raise ValueError(
+                f"one row of each per clip, at least one clip: {len(self.clips)} clips, {', '.join(wrong)}"
+            )
         if next(iter(self.labellings), None) != self.chosen:
             raise ValueError(f"chosen={self.chosen!r} must be the first labelling of {list(self.labellings)}")
 
@@ -153,17 +157,8 @@ def _json(content: Mapping[str, Any]) -> str:
     """Return JSON that can stand in a script element: nothing in it ends that element or opens a comment."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    # A parser of HTML reads a carriage return as a newline, NUL as another character; JSON escapes both already. Names
-    # that are no UTF-8 have surrogates.
-    return "".join(c if not "\ud800" <= c <= "\udfff" else f"\\u{ord(c):04x}" for c in text) if _surrogates(text) else text
-
-
-def _surrogates(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+    # Names that are no UTF-8 hold halves of surrogate pairs, which no file of UTF-8 can.
+    return SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _printable(text: str) -> str:

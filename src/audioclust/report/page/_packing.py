@@ -1,7 +1,6 @@
 """Columns as the page's script reads them: base64 of little-endian typed arrays, names as what they add to the last."""
 
 import base64
-import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,10 +18,8 @@ def packed(values: np.ndarray) -> dict[str, Any]:
     Integers take the smallest type that holds them; real numbers are float32, NaN where unknown.
     """
     values = np.asarray(values).ravel()
-    if values.dtype.kind in "iub":
-        kind = next(k for k in ("u1", "i2", "u2", "i4") if _fits(values, k))
-    else:
-        kind = "f4"
+    whole = [k for k in ("u1", "i2", "u2", "i4") if values.dtype.kind in "iub" and _fits(values, k)]
+    kind = next(iter(whole), "f4")
     flat = values.astype(f"<{kind}")
     if len(flat) and (flat == flat[0]).all():
         return {"c": flat[0].item(), "n": len(flat)}
@@ -44,11 +41,17 @@ def names(values: Sequence[str]) -> dict[str, Any]:
     """Return names in which each takes over the beginning that it shares with the one before it."""
     shared, rest, last = [], [], ""
     for name in values:
-        same = min(len(os.path.commonprefix([last, name])), LONGEST)
+        same = _shared(last, name)
         shared.append(same)
         rest.append(name[same:])
         last = name
     return {"shared": packed(np.array(shared, np.int64)), "rest": rest}
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many characters both begin with, ``LONGEST`` at most."""
+    pairs = zip(one[:LONGEST], other[:LONGEST], strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other), LONGEST))
 
 
 def coded(values: Iterable[Any]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ function standing(content, each, code) {
     against('Level', each.level, each.level_rest, (value) => `${minus(value)} dBFS`),
     each.purity === null ? null : ['Purity', `${percent(each.purity)} of the nearest neighbours are in it`],
     each.terms.length ? ['Words', each.terms.map((term, i) => [i ? ', ' : '', name(term)])] : null,
-    ...['label', 'group', 'folder'].map((key) => shares(content, key, code)),
+    ...['label', 'group', 'folder'].filter((key) => key !== 'folder' || !content.foldersAreLabels).map((key) => shares(content, key, code)),
   ].filter(Boolean);
   const list = el('dl', {}, facts.map(([term, text]) => [el('dt', {}, term), el('dd', {}, text)]));
   const clock = content.hour ? hours(content, code) : '';
