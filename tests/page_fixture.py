@@ -43,6 +43,7 @@ def page(folder: Path, **changes) -> Page:
         left_out=["Two files that are no sound."],
         audio=_audio(folder, random),
         rate=RATE,
+        advice="Three clusters.",
         signal=np.where(np.arange(N) % 2, SECONDS, 0.3),
     )
     return replace(found, **changes)

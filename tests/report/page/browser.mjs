@@ -40,7 +40,16 @@ async function ready(page) {
   await page.waitForFunction(() => window.listening);
   await page.evaluate(() => {
     window.heard = [];
-    window.listening.store.on('heard', (row) => window.heard.push(row));
+    window.shades = (canvas) => {
+      const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+      copy.drawImage(canvas, 0, 0);
+      return new Set(copy.getImageData(0, 0, canvas.width, canvas.height).data).size;
+    };
+    window.said = {};
+    window.listening.store.on('heard', (row) => {
+      window.heard.push(row);
+      window.said[row] = document.querySelector('.status').textContent;
+    });
   });
   await frames(page);
 }
@@ -87,10 +96,7 @@ async function plays({ page }) {
   });
   await page.waitForFunction(() => {
     const drawn = [...document.querySelector('.picture > div').shadowRoot.querySelectorAll('canvas')];
-    return drawn.some((canvas) => {
-      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-      return new Set(data).size > 60; // a spectrogram has many shades, a waveform few
-    });
+    return drawn.some((canvas) => window.shades(canvas) > 60); // a waveform has few
   });
   const title = await page.locator('.clip-title').innerText();
   await page.waitForFunction(() => !window.listening.player.surfer.isPlaying()); // to its end
@@ -102,13 +108,12 @@ async function plays({ page }) {
 
 async function clusters({ page }) {
   await page.waitForFunction(() =>
-    [...document.querySelectorAll('#cluster-0 .thumb canvas')].every((canvas) => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size > 20),
+    [...document.querySelectorAll('#cluster-0 .thumb canvas')].every((canvas) => window.shades(canvas) > 20),
   );
   const cards = await page.locator('.card').allInnerTexts();
   await page.locator('#cluster-1').getByText('Listen through').click();
-  await hears(page, 24);
-  const said = await page.locator('.status').first().innerText();
   await hears(page, 25);
+  const said = await page.evaluate(() => [window.said[24], window.said[25]]);
   await page.locator('#cluster-0 .thumb').nth(1).click();
   await hears(page, 1);
   return { cards, said, current: await page.locator('.card.current').getAttribute('id') };
@@ -119,7 +124,7 @@ async function filters({ page }) {
   await page.getByLabel('Label', { exact: true }).selectOption({ label: 'bark (11)' });
   found.label = (await state(page)).shown;
   await page.getByRole('button', { name: 'Show all' }).click();
-  await page.locator('.legend .entry', { hasText: '4' }).nth(0).click();
+  await page.locator('.legend .badge', { hasText: /^4$/ }).click();
   found.legend = (await state(page)).shown;
   found.chips = await page.locator('.chips').innerText();
   await page.keyboard.press('Escape');
@@ -207,7 +212,10 @@ async function timelines({ page }) {
 
 async function tree({ page }) {
   await page.locator('#tab-howmany').click();
-  const marks = await page.locator('.curve .measure').evaluateAll((lines) => lines.map((line) => line.children.length - 1));
+  const drawn = () => page.locator('.curve .measure').evaluateAll((lines) => lines.map((line) => line.children.length - 1));
+  const marks = await drawn();
+  await page.getByRole('button', { name: 'found again in parts' }).click();
+  const fewer = await drawn();
   const slide = (value) => page.locator('#cut').evaluate((slider, to) => {
     slider.value = to;
     slider.dispatchEvent(new Event('input'));
@@ -219,7 +227,7 @@ async function tree({ page }) {
   const merged = await page.locator('textarea').inputValue();
   await page.getByText('Forget these edits').click();
   await page.getByLabel('Colours').selectOption('labelling:0');
-  return { marks, groups, chosen, merged, slider: await page.locator('#cut').inputValue() };
+  return { marks, fewer, advice: await page.locator('#panel-howmany p').first().innerText(), groups, chosen, merged, slider: await page.locator('#cut').inputValue() };
 }
 
 async function edits({ page }) {
@@ -231,6 +239,7 @@ async function edits({ page }) {
   await page.getByLabel('Merge cluster 1 into').selectOption('4');
   await page.getByLabel('Split cluster 0 in').fill('3');
   const text = await page.locator('textarea').inputValue();
+  const splits = await page.locator('.edits input[type=number]').evaluateAll((fields) => fields.map((each) => !each.disabled));
   await page.reload();
   await ready(page);
   const again = await page.locator('textarea').inputValue();
@@ -239,7 +248,18 @@ async function edits({ page }) {
   await page.getByLabel('Drop cluster 4').check();
   const dropped = await page.locator('textarea').inputValue();
   await page.getByText('Forget these edits').click();
-  return { focus, title, text, again, heading, dropped, forgotten: await page.locator('textarea').inputValue() };
+  return { focus, title, text, splits, again, heading, dropped, forgotten: await page.locator('textarea').inputValue() };
+}
+
+// Clusters that were edited before.
+async function again({ page }) {
+  await page.locator('#tab-names').click();
+  const before = await page.locator('textarea').inputValue();
+  const splits = await page.locator('.edits input[type=number]').evaluateAll((fields) => fields.map((each) => !each.disabled));
+  await page.getByLabel('Merge cluster 4 into').selectOption('1');
+  await page.getByLabel('Name of cluster 0').fill('');
+  await page.getByLabel('Split cluster 0 in').fill('3');
+  return { before, splits, after: await page.locator('textarea').inputValue() };
 }
 
 const unnamed = ({ page }) =>
@@ -288,13 +308,13 @@ async function quiet({ page }) {
   return { said: await page.locator('.status').first().innerText(), play: await page.getByRole('button', { name: 'Play', exact: true }).isDisabled() };
 }
 
-const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
+const PHONE = { plain: true, viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 const VISITS = [
   ['page', 'page.html', {}, { draws, plays, clusters, filters, example, keyboard, compares, timelines, tree, edits, unnamed, about }],
   ['plain', 'page.html', { plain: true, colorScheme: 'dark' }, { draws, plays }],
-  ['hostile', 'hostile.html', {}, { hostile }],
+  ['hostile', 'hostile.html', { plain: true }, { hostile }],
   ['phone', 'page.html', PHONE, { phone }],
-  ['silent', 'silent.html', {}, { quiet }],
+  ['silent', 'silent.html', { plain: true }, { quiet, again }],
 ];
 
 const found = {};

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
@@ -31,6 +32,8 @@ MISSING = [
     if not found
 ]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+# Of clusters 0 to 3: 3 and 2 are split, which makes 4 and 5; 2 is merged into 1, 3 and 5 are dropped.
+EDITS = {"names": {0: "wind"}, "merge": [[1, 2]], "split": {3: 2, 2: 2}, "drop": [3, 5]}
 HOSTILE = "</script><img src=x onerror=window.hacked=1><b>\n\u202egpj\udcff'\""
 
 
@@ -40,7 +43,8 @@ def seen(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     shown = page(folder)
     listening.write(folder / "page.html", shown, Report(audio="all"))
-    listening.write(folder / "silent.html", shown, Report(audio="exemplars"))
+    edited = replace(shown, edits=EDITS)
+    listening.write(folder / "silent.html", edited, Report(audio="exemplars"))
     clips = shown.clips.assign(path=f"a/{HOSTILE}.wav", name=HOSTILE, label=HOSTILE, group=HOSTILE)
     listening.write(
         folder / "hostile.html",
@@ -101,7 +105,8 @@ def test_clusters_are_listed_with_what_they_are_like_and_are_listened_through(at
     first, second = found["cards"][:2]
     for text in ("24 clips · 48 %", "200 Hz – 500 Hz", "+6.2 dB", "−4.0 dB", "90 % of the nearest", "rain 100 %"):
         assert text in first
-    assert "bark" in second and found["said"] == "Cluster 1: 1 of 3" and found["current"] == "cluster-0"
+    assert "bark" in second and found["said"] == ["Cluster 1: 1 of 3", "Cluster 1: 2 of 3"]
+    assert found["current"] == "cluster-0"
 
 
 def test_filters_leave_the_clips_that_they_name(at):
@@ -157,7 +162,8 @@ def test_the_tree_is_cut_as_scipy_cuts_it(at):
     joined = "+".join(str(c) for c, group in zip((0, 1, 4), groups, strict=True) if group == groups[0])
     assert joined == "0+1" and found["groups"] == [joined, "4", "–"] and found["chosen"] == "Tree, cut into 2"
     assert YAML(typ="safe").load(found["merged"])["merge"] == [[0, 1]]
-    assert found["marks"] == [3, 2] and found["slider"] == "3"
+    assert found["marks"] == [3, 2] and found["fewer"] == [2] and found["slider"] == "3"
+    assert found["advice"] == "Three clusters."
 
 
 def test_edits_are_the_text_of_clusters_yaml_and_outlive_a_reload(at):
@@ -167,9 +173,19 @@ def test_edits_are_the_text_of_clusters_yaml_and_outlive_a_reload(at):
     wanted = {"cell": CELL, "names": {1: "dog", 4: found["title"]}, "merge": [[4, 1]], "split": {0: 3}, "drop": []}
     assert read(found["text"]) == read(found["again"]) == wanted
     assert found["heading"] == 'rain: "hard" # \\u202ex\\'
+    assert found["splits"] == [True, False, False]  # 1 is merged into 4
     dropped = read(found["dropped"])
     assert (dropped["drop"], dropped["merge"], dropped["split"]) == ([4], [], {0: 3})
     assert read(found["forgotten"]) == {"cell": CELL, "names": {1: "dog"}, "merge": [], "split": {}, "drop": []}
+
+
+def test_edits_that_were_made_before_are_kept_in_their_order(at):
+    found = at("silent", "again")
+    lines = found["before"].splitlines()
+    assert lines[1:] == ["names: {0: wind, 1: dog}", "merge: [[1, 2]]", "split: {3: 2, 2: 2}", "drop: [3, 5]"]
+    assert found["splits"] == [True, False, False]  # 1 is a merger, 4 was made by a split
+    wanted = ["names: {1: dog}", "merge: [[1, 2, 4]]", "split: {3: 2, 2: 2, 0: 3}", "drop: [3, 5]"]
+    assert found["after"].splitlines()[1:] == wanted
 
 
 def test_every_control_has_a_name(at):

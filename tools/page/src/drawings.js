@@ -42,14 +42,15 @@ const MARKS = [
 ];
 
 // Measures over the number of clusters; the number that is shown is marked.
-export function curve({ k, measures }, chosen) {
+export function curve({ k, measures }, chosen, hidden) {
   const [width, height, left, bottom, top] = [560, 240, 34, 26, 14];
-  const values = measures.flatMap((each) => each.values.filter((value) => value !== null));
+  const values = measures.filter((each) => !hidden.has(each.name)).flatMap((each) => each.values.filter((value) => value !== null));
   const [low, high] = [Math.min(0, ...values), Math.max(1e-9, ...values, values.length ? 0 : 1)];
   const log = (value) => Math.log(value);
   const x = (value) => left + ((log(value) - log(k[0])) / (log(k.at(-1)) - log(k[0]) || 1)) * (width - left - 10);
   const y = (value) => top + ((high - value) / (high - low)) * (height - top - bottom);
   const lines = measures.map((each, i) => {
+    if (hidden.has(each.name)) return '';
     const points = k.map((number, at) => [number, each.values[at]]).filter(([, value]) => value !== null);
     const path = points.map(([number, value]) => `${x(number)},${y(value)}`).join(' ');
     return svg(
@@ -74,7 +75,7 @@ export function curve({ k, measures }, chosen) {
   );
 }
 
-export const CURVE_COLOURS = [0, 3, 2, 8];
+export const CURVE_COLOURS = [0, 3, 2, 8, 6, 5, 7];
 
 export function mark(i) {
   return svg('svg', { viewBox: '0 0 10 10', class: 'mark', 'aria-hidden': 'true', style: `--on: var(--c${CURVE_COLOURS[i % CURVE_COLOURS.length]})` }, svg('g', { class: 'measure' }, MARKS[i % MARKS.length](5, 5)));

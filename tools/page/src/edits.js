@@ -5,13 +5,23 @@ export class Edits {
     const { content } = store;
     this.store = store;
     this.key = `audioclust:${content.digest}`;
-    this.already = { names: {}, merge: [], split: {}, drop: [], ...content.edits };
-    this.names = { ...content.names };
-    this.into = {}; // cluster -> the one that it is merged into
-    this.split = {};
-    this.drop = [];
+    this.already = { names: {}, merge: [], drop: [], ...content.edits };
+    this.fixed = this._fixed();
+    this._begin();
     this._restore();
     this._told();
+  }
+
+  _begin() {
+    this.names = { ...this.already.names, ...this.store.content.names };
+    this.into = {}; // cluster -> the one that it is merged into
+    this.split = {}; // cluster -> parts
+    this.drop = [];
+  }
+
+  // Forgets all that was added here.
+  reset() {
+    this.change((each) => each._begin());
   }
 
   // Whatever is wrong with what the browser kept, or that it keeps nothing, the page goes on without.
@@ -55,9 +65,24 @@ export class Edits {
     return {
       names,
       merge: this._merges(),
-      split: { ...already.split, ...this.split },
+      split: [...already.split, ...Object.entries(this.split)],
       drop: [...new Set([...already.drop, ...this.drop])].sort((a, b) => a - b),
     };
+  }
+
+  // Clusters that cannot be split here. Splits come first: what was split or merged already, and what a split made, is
+  // not what clusters.yaml would split.
+  _fixed() {
+    const { merge, split, drop } = this.already;
+    const shown = this.store.content.clusterOf.ids;
+    const all = [...new Set([...shown, ...merge.flat(), ...drop])].sort((a, b) => a - b);
+    const made = split.reduce((sum, [, parts]) => sum + parts - 1, 0);
+    return new Set([...split.map(([id]) => Number(id)), ...merge.flat(), ...all.slice(all.length - made)]);
+  }
+
+  // Whether a cluster may be split: it is not, and it is no part of a merge.
+  splits(id) {
+    return !this.fixed.has(id) && this.into[id] === undefined && !this.drop.includes(id) && !Object.values(this.into).includes(id);
   }
 
   // Groups of clusters that become the first of each.

@@ -98,7 +98,7 @@ export class Player {
     this.picture.classList.toggle('silent', !mp3);
     this.element.classList.remove('empty');
     if (this.surfer) this.surfer.stop();
-    this._say(mp3 ? '' : 'The sound of this clip is not in the page.');
+    this._say(mp3 ? this._place() : 'The sound of this clip is not in the page.');
     if (!mp3) return;
     const turn = (this.turn = {});
     const surfer = this._surfer();
@@ -110,7 +110,6 @@ export class Player {
     } catch (error) {
       if (turn === this.turn && error.name !== 'AbortError') this._say(`This sound cannot be played: ${error.message}`);
     }
-    this._queued();
   }
 
   // Plays clips one after the other.
@@ -151,8 +150,9 @@ export class Player {
     this.playButton.textContent = on ? 'Pause' : 'Play';
   }
 
-  _queued() {
-    if (this.queue) this._say(`${this.queue.title}: ${this.queue.at + 1} of ${this.queue.rows.length}`);
+  // Where in the queue it is.
+  _place() {
+    return this.queue ? `${this.queue.title}: ${this.queue.at + 1} of ${this.queue.rows.length}` : '';
   }
 
   _say(text) {

@@ -17,13 +17,14 @@ function escape(c) {
 const list = (values) => `[${values.join(', ')}]`;
 const mapping = (entries) => `{${entries.map(([key, value]) => `${key}: ${value}`).join(', ')}}`;
 
+// names: by number; split: pairs of a cluster and its parts, in their order, which numbers the new clusters.
 export function clustersYaml(cell, { names, merge, split, drop }) {
   const byNumber = (mapped) => Object.entries(mapped).sort(([a], [b]) => a - b);
   return [
     `cell: ${scalar(cell)}`,
     `names: ${mapping(byNumber(names).map(([id, text]) => [id, scalar(text)]))}`,
     `merge: ${list(merge.map(list))}`,
-    `split: ${mapping(byNumber(split))}`,
+    `split: ${mapping(split)}`,
     `drop: ${list(drop)}`,
     '',
   ].join('\n');

@@ -3,7 +3,8 @@
 The page is a template, a style and one script, which ``tools/page`` bundles from its own modules, regl-scatterplot (the
 map) and wavesurfer.js (waveform and spectrogram). What is shown stands in the file as JSON, numbers as base64 of typed
 arrays, sounds as base64 of MP3, which the script reads on a click. All texts are data and never markup, and the page's
-own content security policy forbids every request and every other script.
+own content security policy forbids every request and every other script ('unsafe-eval' is for regl, which compiles its
+shaders' callers).
 
 Shapes: n clips, m neighbours.
 """
@@ -67,6 +68,7 @@ class Page:
         rate: of ``audio``, Hz.
         signal: (n,) seconds of ``audio`` that are no padding.
         edits: what ``clusters.yaml`` says already (names, merge, split, drop), so that the text for copying keeps it.
+        advice: what the curve speaks for, a sentence.
     """
 
     title: str
@@ -86,6 +88,7 @@ class Page:
     rate: int
     signal: np.ndarray
     edits: Mapping[str, Any] = field(default_factory=dict)
+    advice: str = ""
 
     def check(self) -> None:
         """Check that all is of the same clips.

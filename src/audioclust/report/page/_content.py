@@ -1,6 +1,7 @@
 """What stands in the page, but for the sounds: columns of clips, the clusters, labellings, curve and tree."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from audioclust.report.page._clock import hours
 from audioclust.report.page._packing import UNKNOWN, coded, names, packed, places
 from audioclust.report.page._sounds import own_rate
-from audioclust.report.plots import COLOURS, CURVES
+from audioclust.report.plots import COLOURS
 from audioclust.report.summary import Cluster
 
 if TYPE_CHECKING:
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 
 # As many colours as COLOURS has, in their order, for a dark page.
 DARK = ["#8B8BF5", "#EBDD96", "#3FA35C", "#F08A99", "#9AD9F7", "#C2527F", "#57CDB9", "#B3B341", "#D77FD7", "#FFFFFF"]
+CURVES = {
+    "found_again": "found again in parts",
+    "by_chance": "the same without clusters",
+    "stable": "clips in clusters found again",
+    "agreement": "agreement of runs",
+    "silhouette": "silhouette",
+    "eigengap": "eigengap",
+    "kappa": "seen by other encoders",
+}  # measures of report.numbers
 STEPS = 65535  # of a coordinate of the map
 MANY, FEW_NEIGHBOURS = 20_000, 5  # from so many clips on the page holds that many neighbours of each
 NONE = -30_000  # of a whole number: below any level in tenths of a dB and any time in ms
@@ -63,11 +73,11 @@ def content(page: "Page", rows: np.ndarray, sounds: list[int]) -> tuple[dict[str
         "clusters": [_cluster(each, place) for each in page.clusters],
         "names": _names(page.clips),
         "neighbours": {"m": near, "rows": places(_moved(page.neighbours[rows, :near], place))},
-        "numbers": _curve(page.numbers),
+        "numbers": _curve(page.numbers) | {"advice": page.advice},
         "tree": None if page.tree is None or not len(page.tree) else np.round(page.tree, 6).tolist(),
         "rate": own_rate(page.rate),
         "sounds": packed(place[np.array(sounds, int)]),
-        "edits": dict(page.edits),
+        "edits": _edits(page.edits),
     }
     thinned = [f"{n - len(rows):,} of {n:,} clips: the map holds {len(rows):,}."] if len(rows) < n else []
     fewer = near < page.neighbours.shape[1]
@@ -146,6 +156,11 @@ def _names(clips: pd.DataFrame) -> dict[str, str]:
     """Return the names that clusters have, by number."""
     named = zip(clips["cluster"], _words(clips["name"]), strict=True)
     return {str(int(cluster)): str(name) for cluster, name in named if name and cluster >= 0}
+
+
+def _edits(edits: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the edits; splits as pairs, whose order counts, and which a JavaScript object would sort."""
+    return {key: value for key, value in edits.items() if key != "split"} | {"split": [*edits.get("split", {}).items()]}
 
 
 def _curve(numbers: pd.DataFrame) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 // How many clusters: the curve over their number, and the tree, cut coarser by a slider.
 import { curve, mark } from '../drawings.js';
 import { button, el } from '../elements.js';
-import { name } from '../text.js';
+import { name, visible } from '../text.js';
 import { cut, dendrogram, grouped } from '../tree.js';
 
 export function howmany(store) {
@@ -13,14 +13,27 @@ export function howmany(store) {
 
 function numbers(content, chosen) {
   const { k, measures } = content.numbers;
-  const legend = measures.map((each, i) => el('span', { class: 'key' }, mark(i), name(each.name)));
+  const hidden = new Set();
+  const place = el('div', {});
+  const draw = () => place.replaceChildren(curve(content.numbers, chosen, hidden));
+  const legend = measures.map((each, i) => {
+    const key = el('button', { type: 'button', class: 'entry key', 'aria-pressed': 'true', title: 'Show or hide' }, mark(i), name(each.name));
+    key.addEventListener('click', () => {
+      if (!hidden.delete(each.name)) hidden.add(each.name);
+      key.setAttribute('aria-pressed', String(!hidden.has(each.name)));
+      draw();
+    });
+    return key;
+  });
+  draw();
   const rows = k.map((number, i) => el('tr', {}, el('th', { scope: 'row' }, String(number)), measures.map((each) => el('td', { class: 'number' }, each.values[i]?.toFixed(3) ?? ''))));
   return el(
     'section',
     {},
     el('h3', {}, 'What speaks for which number of clusters'),
-    el('p', { class: 'keys' }, legend),
-    curve(content.numbers, chosen),
+    content.numbers.advice ? el('p', {}, visible(content.numbers.advice)) : '',
+    el('div', { class: 'keys' }, legend),
+    place,
     el('p', { class: 'muted' }, 'The number of clusters, and measures that need no labels. A number after which all of them fall is one that the recordings speak for.'),
     el('details', {}, el('summary', {}, 'As a table'), el('table', { class: 'list' }, el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'k'), measures.map((each) => el('th', { scope: 'col' }, name(each.name))))), el('tbody', {}, rows))),
   );

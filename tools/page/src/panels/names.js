@@ -38,7 +38,7 @@ export function names(store, edits) {
     el('div', { class: 'scroll' }, el('table', { class: 'list edits' }, el('thead', {}, el('tr', {}, ['Cluster', 'Name', 'Merge into', 'Split in', 'Drop'].map((title) => el('th', { scope: 'col' }, title)))), body)),
     el('h3', {}, 'clusters.yaml'),
     text,
-    el('p', { class: 'actions' }, button('Copy', () => copy(text, said), { class: 'primary' }), save(text), button('Forget these edits', () => forget(edits, content, draw), { class: 'quiet' }), said),
+    el('p', { class: 'actions' }, button('Copy', () => copy(text, said), { class: 'primary' }), save(text), button('Forget these edits', () => forget(edits, draw), { class: 'quiet' }), said),
   );
   draw();
   return panel;
@@ -50,7 +50,7 @@ function line(content, edits, ids, id, draw) {
   const merged = edits.into[id] !== undefined;
   const called = el('input', { type: 'text', value: edits.names[id] || '', 'aria-label': `Name of cluster ${id}`, placeholder: `cluster ${id}`, disabled: dropped, maxlength: 80 });
   called.addEventListener('input', () => edits.change((each) => (each.names[id] = called.value.trim())));
-  const targets = ids.filter((other) => other !== id && !edits.drop.includes(other) && !edits.circular(id, other));
+  const targets = ids.filter((other) => other !== id && !edits.drop.includes(other) && !edits.split[other] && !edits.circular(id, other));
   const options = [['', '–'], ...targets.map((other) => [String(other), visible(edits.names[other] ? `${other} ${edits.names[other]}` : `${other}`)])];
   const into = select(options, merged ? String(edits.into[id]) : '', (value) => {
     edits.change((each) => {
@@ -60,7 +60,7 @@ function line(content, edits, ids, id, draw) {
     });
     draw();
   }, { 'aria-label': `Merge cluster ${id} into`, disabled: dropped });
-  const parts = el('input', { type: 'number', min: 2, max: 99, value: edits.split[id] ?? '', 'aria-label': `Split cluster ${id} in`, disabled: dropped || merged });
+  const parts = el('input', { type: 'number', min: 2, max: 99, value: edits.split[id] ?? '', 'aria-label': `Split cluster ${id} in`, disabled: !edits.splits(id), title: edits.fixed.has(id) ? 'split or merged already: change clusters.yaml itself' : null });
   parts.addEventListener('input', () => edits.change((each) => {
     const number = Math.round(Number(parts.value));
     if (number >= 2) each.split[id] = Math.min(number, 99);
@@ -101,7 +101,7 @@ function save(text) {
   });
 }
 
-function forget(edits, content, draw) {
-  edits.change((each) => Object.assign(each, { names: { ...content.names }, into: {}, split: {}, drop: [] }));
+function forget(edits, draw) {
+  edits.reset();
   draw();
 }
