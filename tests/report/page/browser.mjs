@@ -246,7 +246,7 @@ async function edits({ page }) {
   await page.reload();
   await ready(page);
   const again = await page.locator('textarea').inputValue();
-  const heading = await page.locator('#cluster-4 h3').textContent();
+  const heading = await page.locator('#cluster-4 h2').textContent();
   await page.locator('#tab-names').click();
   await page.getByLabel('Drop cluster 4').check();
   const dropped = await page.locator('textarea').inputValue();

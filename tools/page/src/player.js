@@ -203,7 +203,7 @@ export class Player {
     const heading = el(
       'div',
       { class: 'row-head' },
-      el('h3', {}, 'Nearest clips'),
+      el('h2', {}, 'Nearest clips'),
       button('Listen through', () => this.listen([row, ...rows], 'Nearest clips'), { class: 'quiet' }),
       button('Show only these', () => this.onlyNearest(), { class: 'quiet', 'aria-keyshortcuts': 'x' }),
     );

@@ -23,7 +23,7 @@ const TERMS = [
 ];
 
 export function about(content) {
-  const list = (title, entries) => el('section', {}, el('h3', {}, title), el('dl', { class: 'terms' }, entries.map(([term, text]) => [el('dt', {}, term), el('dd', {}, text)])));
+  const list = (title, entries) => el('section', {}, el('h2', {}, title), el('dl', { class: 'terms' }, entries.map(([term, text]) => [el('dt', {}, term), el('dd', {}, text)])));
   const heard = content.sound.filter((place) => place >= 0).length;
   return el(
     'div',
@@ -31,7 +31,7 @@ export function about(content) {
     el(
       'section',
       { id: 'left-out' },
-      el('h3', {}, 'What this page leaves out'),
+      el('h2', {}, 'What this page leaves out'),
       content.left_out.length ? el('ul', {}, content.left_out.map((each) => el('li', {}, visible(each)))) : el('p', {}, 'Nothing: all clips and all their sounds are in it.'),
       heard ? el('p', { class: 'muted' }, `The page contains the sounds of ${heard.toLocaleString('en')} clips: whoever has the file can hear them.`) : '',
     ),

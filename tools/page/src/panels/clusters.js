@@ -22,7 +22,7 @@ function card(store, each, largest) {
   const category = content.clusterOf;
   const code = category.code(each.cluster);
   const noise = each.cluster < 0;
-  const title = el('h3', {});
+  const title = el('h2', {});
   const element = el('article', { class: 'card', id: `cluster-${each.cluster}`, tabindex: '-1' });
   const only = button('Show only', () => store.only(category, store.holds(category, code) ? [] : [code]), { class: 'quiet' });
   store.on('filter', () => (only.textContent = store.holds(category, code) ? 'Show all' : 'Show only'));
@@ -57,7 +57,7 @@ function some(content, code) {
 
 function row(store, title, rows) {
   if (!rows.length) return '';
-  return el('div', { class: 'row' }, el('h4', {}, title), el('div', { class: 'thumbs' }, rows.map((clip) => thumb(store, clip, true))));
+  return el('div', { class: 'row' }, el('h3', {}, title), el('div', { class: 'thumbs' }, rows.map((clip) => thumb(store, clip, true))));
 }
 
 function listen(store, each, code) {

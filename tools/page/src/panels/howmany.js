@@ -30,7 +30,7 @@ function numbers(content, chosen) {
   return el(
     'section',
     {},
-    el('h3', {}, 'What speaks for which number of clusters'),
+    el('h2', {}, 'What speaks for which number of clusters'),
     content.numbers.advice ? el('p', {}, visible(content.numbers.advice)) : '',
     el('div', { class: 'keys' }, legend),
     place,
@@ -64,7 +64,7 @@ function coarser(store, ids) {
   return el(
     'section',
     {},
-    el('h3', {}, 'Coarser: the tree of the clusters'),
+    el('h2', {}, 'Coarser: the tree of the clusters'),
     el('p', { class: 'muted' }, 'Clusters that are alike join first. Move the slider to join them; the map takes the colours of the groups.'),
     el('p', { class: 'slider' }, el('label', { for: 'cut' }, 'Groups '), slider, said),
     place,

@@ -36,7 +36,7 @@ export function names(store, edits) {
     {},
     el('p', {}, 'Name clusters, merge, split or drop them. Put the text below into ', el('code', {}, 'clusters.yaml'), ' beside ', el('code', {}, 'params.yaml'), ' and run ', el('code', {}, 'dvc repro'), ': lists, exports and this page follow, nothing is clustered anew.'),
     el('div', { class: 'scroll' }, el('table', { class: 'list edits' }, el('thead', {}, el('tr', {}, ['Cluster', 'Name', 'Merge into', 'Split in', 'Drop'].map((title) => el('th', { scope: 'col' }, title)))), body)),
-    el('h3', {}, 'clusters.yaml'),
+    el('h2', {}, 'clusters.yaml'),
     text,
     el('p', { class: 'actions' }, button('Copy', () => copy(text, said), { class: 'primary' }), save(text), button('Forget these edits', () => forget(edits, draw), { class: 'quiet' }), said),
   );

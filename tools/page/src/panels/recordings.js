@@ -68,7 +68,7 @@ function timeline(store, theme, path, rows, longest) {
     el(
       'div',
       { class: 'row-head' },
-      el('h4', {}, name(content.paths[path])),
+      el('h3', {}, name(content.paths[path])),
       el('span', { class: 'muted' }, `${plural(rows.length, 'clip')}, ${seconds(end)}`),
       button('Listen through', () => store.emit('listen', { rows, title: 'Recording' }), { class: 'quiet' }),
       button('Show only', () => store.rows(rows, 'recording'), { class: 'quiet' }),
