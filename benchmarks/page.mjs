@@ -11,7 +11,10 @@ const [, , executablePath, file] = process.argv;
 const SOFTWARE = ['--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
 
 async function measured(args) {
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--enable-precise-memory-info', ...args] });
+  const browser = await chromium.launch({
+    executablePath,
+    args: ['--no-sandbox', '--enable-precise-memory-info', ...args],
+  });
   const page = await (await browser.newContext({ offline: true, viewport: { width: 1400, height: 900 } })).newPage();
   await page.goto(String(pathToFileURL(file)));
   await page.waitForFunction(() => window.listening);
@@ -20,7 +23,11 @@ async function measured(args) {
     const begun = performance.now();
     store.only(content.clusterOf, [0]);
     await map.draw();
-    return { drawn: ready / 1000, filter: (performance.now() - begun) / 1000, heap: performance.memory.usedJSHeapSize / 1e6 };
+    return {
+      drawn: ready / 1000,
+      filter: (performance.now() - begun) / 1000,
+      heap: performance.memory.usedJSHeapSize / 1e6,
+    };
   });
   await browser.close();
   return found;

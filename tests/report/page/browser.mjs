@@ -58,7 +58,8 @@ async function ready(page) {
 }
 
 // Two frames later all that was asked for is drawn.
-const frames = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+const frames = (page) =>
+  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 
 const state = (page) =>
   page.evaluate(() => {
@@ -86,7 +87,12 @@ async function draws({ page }) {
     return Array.from({ length: content.n }, (_, row) => map.screen(row).map(Math.round));
   });
   const picture = (await page.locator('#map').screenshot()).toString('base64');
-  return { kind: await page.evaluate(() => document.body.dataset.map), places, picture, palette: await page.evaluate(() => window.listening.map.theme.palette) };
+  return {
+    kind: await page.evaluate(() => document.body.dataset.map),
+    places,
+    picture,
+    palette: await page.evaluate(() => window.listening.map.theme.palette),
+  };
 }
 
 async function plays({ page }) {
@@ -106,7 +112,13 @@ async function plays({ page }) {
   const ended = await page.evaluate(() => window.listening.player.surfer.getCurrentTime());
   await page.mouse.move(...(await at(page, 3)));
   await frames(page);
-  return { ...found, title, ended, facts: await page.locator('.facts').first().innerText(), tip: await page.locator('.tip').innerText() };
+  return {
+    ...found,
+    title,
+    ended,
+    facts: await page.locator('.facts').first().innerText(),
+    tip: await page.locator('.tip').innerText(),
+  };
 }
 
 async function clusters({ page }) {
@@ -135,7 +147,9 @@ async function filters({ page }) {
   await page.getByLabel('Search by file name').fill('SITE 1 0501_11');
   found.search = (await state(page)).shown;
   await page.keyboard.press('Enter');
-  found.rows = await page.locator('#panel-clips tbody tr').evaluateAll((rows) => rows.map((row) => Number(row.dataset.row)));
+  found.rows = await page
+    .locator('#panel-clips tbody tr')
+    .evaluateAll((rows) => rows.map((row) => Number(row.dataset.row)));
   await page.keyboard.press('Escape');
   await page.getByLabel('Colours').selectOption({ label: 'Folder' });
   found.colouring = (await state(page)).colouring;
@@ -148,9 +162,13 @@ async function filters({ page }) {
 async function example({ page }) {
   await page.mouse.click(...(await at(page, 10)));
   await hears(page, 10);
-  const near = await page.locator('.near .thumb').evaluateAll((thumbs) => thumbs.map((each) => Number(each.dataset.row)));
+  const near = await page
+    .locator('.near .thumb')
+    .evaluateAll((thumbs) => thumbs.map((each) => Number(each.dataset.row)));
   await page.keyboard.press('x');
-  const rows = await page.locator('#panel-clips tbody tr').evaluateAll((lines) => lines.map((line) => Number(line.dataset.row)));
+  const rows = await page
+    .locator('#panel-clips tbody tr')
+    .evaluateAll((lines) => lines.map((line) => Number(line.dataset.row)));
   const { shown } = await state(page);
   await page.keyboard.press('ArrowRight');
   await hears(page, rows[1]);
@@ -186,13 +204,23 @@ async function keyboard({ page }) {
   await page.keyboard.press('Escape');
   await page.locator('#tab-clusters').focus();
   await page.keyboard.press('ArrowRight');
-  return { steps, paused, focus, typed, cleared: await page.locator('#search').inputValue(), tab: await page.evaluate(() => document.activeElement.id), clip: (await state(page)).clip };
+  return {
+    steps,
+    paused,
+    focus,
+    typed,
+    cleared: await page.locator('#search').inputValue(),
+    tab: await page.evaluate(() => document.activeElement.id),
+    clip: (await state(page)).clip,
+  };
 }
 
 async function compares({ page }) {
   await page.locator('#tab-compare').click();
   const said = await page.locator('#panel-compare').innerText();
-  const cells = await page.locator('.contingency tbody tr').evaluateAll((rows) => rows.map((row) => [...row.cells].map((cell) => cell.innerText.trim())));
+  const cells = await page
+    .locator('.contingency tbody tr')
+    .evaluateAll((rows) => rows.map((row) => [...row.cells].map((cell) => cell.innerText.trim())));
   const heads = await page.locator('.contingency thead th').allInnerTexts();
   await page.locator('.contingency button', { hasText: /^6$/ }).click();
   const { shown } = await state(page);
@@ -215,14 +243,16 @@ async function timelines({ page }) {
 
 async function tree({ page }) {
   await page.locator('#tab-howmany').click();
-  const drawn = () => page.locator('.curve .measure').evaluateAll((lines) => lines.map((line) => line.children.length - 1));
+  const drawn = () =>
+    page.locator('.curve .measure').evaluateAll((lines) => lines.map((line) => line.children.length - 1));
   const marks = await drawn();
   await page.getByRole('button', { name: 'found again in parts' }).click();
   const fewer = await drawn();
-  const slide = (value) => page.locator('#cut').evaluate((slider, to) => {
-    slider.value = to;
-    slider.dispatchEvent(new Event('input'));
-  }, value);
+  const slide = (value) =>
+    page.locator('#cut').evaluate((slider, to) => {
+      slider.value = to;
+      slider.dispatchEvent(new Event('input'));
+    }, value);
   await slide(2);
   const groups = await page.locator('.legend .badge').allInnerTexts();
   const chosen = await page.getByLabel('Colours').evaluate((each) => each.selectedOptions[0].text);
@@ -230,7 +260,15 @@ async function tree({ page }) {
   const merged = await page.locator('textarea').inputValue();
   await page.getByText('Forget these edits').click();
   await page.getByLabel('Colours').selectOption('labelling:0');
-  return { marks, fewer, advice: await page.locator('#panel-howmany p').first().innerText(), groups, chosen, merged, slider: await page.locator('#cut').inputValue() };
+  return {
+    marks,
+    fewer,
+    advice: await page.locator('#panel-howmany p').first().innerText(),
+    groups,
+    chosen,
+    merged,
+    slider: await page.locator('#cut').inputValue(),
+  };
 }
 
 async function edits({ page }) {
@@ -242,7 +280,9 @@ async function edits({ page }) {
   await page.getByLabel('Merge cluster 1 into').selectOption('4');
   await page.getByLabel('Split cluster 0 in').fill('3');
   const text = await page.locator('textarea').inputValue();
-  const splits = await page.locator('.edits input[type=number]').evaluateAll((fields) => fields.map((each) => !each.disabled));
+  const splits = await page
+    .locator('.edits input[type=number]')
+    .evaluateAll((fields) => fields.map((each) => !each.disabled));
   await page.reload();
   await ready(page);
   const again = await page.locator('textarea').inputValue();
@@ -251,14 +291,25 @@ async function edits({ page }) {
   await page.getByLabel('Drop cluster 4').check();
   const dropped = await page.locator('textarea').inputValue();
   await page.getByText('Forget these edits').click();
-  return { focus, title, text, splits, again, heading, dropped, forgotten: await page.locator('textarea').inputValue() };
+  return {
+    focus,
+    title,
+    text,
+    splits,
+    again,
+    heading,
+    dropped,
+    forgotten: await page.locator('textarea').inputValue(),
+  };
 }
 
 // Clusters that were edited before.
 async function again({ page }) {
   await page.locator('#tab-names').click();
   const before = await page.locator('textarea').inputValue();
-  const splits = await page.locator('.edits input[type=number]').evaluateAll((fields) => fields.map((each) => !each.disabled));
+  const splits = await page
+    .locator('.edits input[type=number]')
+    .evaluateAll((fields) => fields.map((each) => !each.disabled));
   await page.getByLabel('Merge cluster 4 into').selectOption('1');
   await page.getByLabel('Name of cluster 0').fill('');
   await page.getByLabel('Split cluster 0 in').fill('3');
@@ -267,9 +318,12 @@ async function again({ page }) {
 
 const unnamed = ({ page }) =>
   page.evaluate(() => {
-    const named = (each) => each.getAttribute('aria-label') || each.textContent.trim() || each.labels?.[0]?.textContent.trim();
+    const named = (each) =>
+      each.getAttribute('aria-label') || each.textContent.trim() || each.labels?.[0]?.textContent.trim();
     document.querySelectorAll('[role=tab]').forEach((tab) => tab.click());
-    return [...document.querySelectorAll('button, select, input, textarea, svg[role=img]')].filter((each) => !named(each)).map((each) => each.outerHTML.slice(0, 200));
+    return [...document.querySelectorAll('button, select, input, textarea, svg[role=img]')]
+      .filter((each) => !named(each))
+      .map((each) => each.outerHTML.slice(0, 200));
   });
 
 async function about({ page }) {
@@ -308,12 +362,26 @@ async function phone({ page }) {
 async function quiet({ page }) {
   await page.mouse.click(...(await at(page, 10)));
   await frames(page);
-  return { said: await page.locator('.status').first().innerText(), play: await page.getByRole('button', { name: 'Play', exact: true }).isDisabled() };
+  return {
+    said: await page.locator('.status').first().innerText(),
+    play: await page.getByRole('button', { name: 'Play', exact: true }).isDisabled(),
+  };
 }
 
-const PHONE = { plain: true, viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
+const PHONE = {
+  plain: true,
+  viewport: { width: 390, height: 844 },
+  hasTouch: true,
+  isMobile: true,
+  deviceScaleFactor: 2,
+};
 const VISITS = [
-  ['page', 'page.html', {}, { draws, plays, clusters, filters, example, keyboard, compares, timelines, tree, edits, unnamed, about }],
+  [
+    'page',
+    'page.html',
+    {},
+    { draws, plays, clusters, filters, example, keyboard, compares, timelines, tree, edits, unnamed, about },
+  ],
   ['plain', 'page.html', { plain: true, colorScheme: 'dark' }, { draws, plays }],
   ['hostile', 'hostile.html', { plain: true }, { hostile }],
   ['phone', 'page.html', PHONE, { phone }],

@@ -14,7 +14,9 @@ export class Category {
     this.known = names.map((each) => each !== '');
     this.names = names.map((each) => each || UNKNOWN_NAME);
     this.badges = names.map(() => '');
-    this.order = names.map((_, i) => i).sort((a, b) => this.known[b] - this.known[a] || this.counts[b] - this.counts[a]);
+    this.order = names
+      .map((_, i) => i)
+      .sort((a, b) => this.known[b] - this.known[a] || this.counts[b] - this.counts[a]);
     // The largest parts have colours of their own, the others are grey.
     this.colours = new Int32Array(names.length).fill(GREY);
     this.order.slice(0, COLOURS).forEach((code, i) => (this.colours[code] = this.known[code] ? i : GREY));
@@ -22,12 +24,19 @@ export class Category {
 
   // ids: numbers of the clusters, -1 is noise; called: names by number.
   static ofClusters(key, title, ids, codes, called = {}) {
-    const found = new Category(key, title, ids.map((id) => (id < 0 ? 'noise' : called[id] || `cluster ${id}`)), codes);
+    const found = new Category(
+      key,
+      title,
+      ids.map((id) => (id < 0 ? 'noise' : called[id] || `cluster ${id}`)),
+      codes,
+    );
     found.ids = ids;
     found.named = ids.map((id) => Boolean(called[id]));
     found.known = ids.map((id) => id >= 0);
     found.badges = ids.map((id) => (id < 0 ? '–' : String(id)));
-    found.order = ids.map((_, i) => i).sort((a, b) => found.known[b] - found.known[a] || found.counts[b] - found.counts[a]);
+    found.order = ids
+      .map((_, i) => i)
+      .sort((a, b) => found.known[b] - found.known[a] || found.counts[b] - found.counts[a]);
     const clusters = ids.map((id, i) => i).filter((i) => ids[i] >= 0);
     clusters.forEach((code, i) => (found.colours[code] = i % COLOURS));
     if (clusters.length < ids.length) found.colours[ids.indexOf(-1)] = GREY;

@@ -5,7 +5,11 @@ import { name, seconds, span, visible } from './text.js';
 
 export function badge(category, code) {
   const colour = category.colours[code];
-  return el('span', { class: 'badge', style: `--on: var(--c${colour}); --ink: var(--t${colour})` }, category.badges[code] || ' ');
+  return el(
+    'span',
+    { class: 'badge', style: `--on: var(--c${colour}); --ink: var(--t${colour})` },
+    category.badges[code] || ' ',
+  );
 }
 
 export function thumb(store, row, own = false) {
@@ -14,7 +18,12 @@ export function thumb(store, row, own = false) {
   const file = content.file(row);
   const { clusterOf } = content;
   const canvas = el('canvas', { 'aria-hidden': 'true', width: 72, height: 36 });
-  const caption = el('span', { class: 'caption' }, own ? '' : badge(clusterOf, clusterOf.codes[row]), brief(content, row, own ? 11 : 7));
+  const caption = el(
+    'span',
+    { class: 'caption' },
+    own ? '' : badge(clusterOf, clusterOf.codes[row]),
+    brief(content, row, own ? 11 : 7),
+  );
   const element = button('', () => store.emit('play', row), {
     class: heard ? 'thumb' : 'thumb mute',
     title: `${visible(content.path(row))}, ${span(content.start[row], content.end[row])}`,

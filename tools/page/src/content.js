@@ -21,7 +21,8 @@ function unpack(packed) {
 
 function places(flat) {
   const found = new Int32Array(flat.length / 3);
-  for (let i = 0; i < found.length; i++) found[i] = ((flat[3 * i] | (flat[3 * i + 1] << 8) | (flat[3 * i + 2] << 16)) << 8) >> 8;
+  for (let i = 0; i < found.length; i++)
+    found[i] = ((flat[3 * i] | (flat[3 * i + 1] << 8) | (flat[3 * i + 2] << 16)) << 8) >> 8;
   return found;
 }
 
@@ -77,7 +78,15 @@ export class Content {
     if (different.length > 1) {
       const place = new Map(different.map((each, i) => [each, i]));
       const codes = Int32Array.from(this.recording, (path) => place.get(folders[path]));
-      found.set('folder', new Category('folder', 'Folder', different.map((each) => each || './'), codes));
+      found.set(
+        'folder',
+        new Category(
+          'folder',
+          'Folder',
+          different.map((each) => each || './'),
+          codes,
+        ),
+      );
     }
     return found;
   }

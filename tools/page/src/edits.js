@@ -19,9 +19,55 @@ export class Edits {
     this.drop = [];
   }
 
+  rename(id, text) {
+    this.change(() => (this.names[id] = text));
+  }
+
+  // target: a cluster, or null to undo.
+  mergeInto(id, target) {
+    this.change(() => {
+      if (target === null) delete this.into[id];
+      else this.into[id] = target;
+      delete this.split[id];
+    });
+  }
+
+  // Groups of clusters, of which each becomes its first.
+  mergeGroups(groups) {
+    this.change(() => {
+      this.into = {};
+      for (const [first, ...others] of groups) for (const id of others) this.into[id] = first;
+    });
+  }
+
+  // parts: 2 at least, else it stays whole.
+  splitIn(id, parts) {
+    this.change(() => {
+      if (parts >= 2) this.split[id] = parts;
+      else delete this.split[id];
+    });
+  }
+
+  dropped(id, on) {
+    this.change(() => {
+      this.drop = this.drop.filter((other) => other !== id);
+      if (!on) return;
+      this.drop.push(id);
+      delete this.into[id];
+      delete this.split[id];
+      for (const [from, to] of Object.entries(this.into)) if (to === id) delete this.into[from];
+    });
+  }
+
+  // Whether one cluster may be merged into another.
+  merges(id, target) {
+    const gone = this.drop.includes(target) || this.split[target] !== undefined;
+    return id !== target && !gone && this._target(target) !== id;
+  }
+
   // Forgets all that was added here.
   reset() {
-    this.change((each) => each._begin());
+    this.change(() => this._begin());
   }
 
   // Whatever is wrong with what the browser kept, or that it keeps nothing, the page goes on without.
@@ -35,7 +81,7 @@ export class Edits {
   }
 
   change(edit) {
-    edit(this);
+    edit();
     try {
       const { names, into, split, drop } = this;
       window.localStorage.setItem(this.key, JSON.stringify({ names, into, split, drop }));
@@ -82,7 +128,12 @@ export class Edits {
 
   // Whether a cluster may be split: it is not, and it is no part of a merge.
   splits(id) {
-    return !this.fixed.has(id) && this.into[id] === undefined && !this.drop.includes(id) && !Object.values(this.into).includes(id);
+    return (
+      !this.fixed.has(id) &&
+      this.into[id] === undefined &&
+      !this.drop.includes(id) &&
+      !Object.values(this.into).includes(id)
+    );
   }
 
   // Groups of clusters that become the first of each.
@@ -108,10 +159,5 @@ export class Edits {
       at = this.into[at];
     }
     return at;
-  }
-
-  // Whether merging one cluster into another would end where it began.
-  circular(id, target) {
-    return this._target(target) === id;
   }
 }

@@ -65,9 +65,22 @@ function head(content, store) {
     content.noise ? `${count(content.noise)} noise (${percent(content.noise / content.total)})` : 'no noise',
     `${count(content.sound.filter((place) => place >= 0).length)} can be heard`,
   ];
-  const out = content.left_out.length ? button('what is left out', () => store.emit('panel', 'about'), { class: 'quiet' }) : '';
-  const warnings = content.warnings.length ? el('ul', { class: 'warnings', 'aria-label': 'Warnings' }, content.warnings.map((each) => el('li', {}, visible(each)))) : '';
-  return [el('h1', {}, visible(content.title)), el('p', { class: 'meta' }, facts.join(' · '), ' ', out), el('p', { class: 'why' }, visible(content.why)), warnings].filter(Boolean);
+  const out = content.left_out.length
+    ? button('what is left out', () => store.emit('panel', 'about'), { class: 'quiet' })
+    : '';
+  const warnings = content.warnings.length
+    ? el(
+        'ul',
+        { class: 'warnings', 'aria-label': 'Warnings' },
+        content.warnings.map((each) => el('li', {}, visible(each))),
+      )
+    : '';
+  return [
+    el('h1', {}, visible(content.title)),
+    el('p', { class: 'meta' }, facts.join(' · '), ' ', out),
+    el('p', { class: 'why' }, visible(content.why)),
+    warnings,
+  ].filter(Boolean);
 }
 
 function zoom(map) {

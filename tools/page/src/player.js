@@ -41,7 +41,13 @@ export class Player {
     this.near = el('div', { class: 'near' });
     this.element.append(this.title, this.facts, this.controls, this.picture, this.near);
     this.title.append(el('span', { class: 'muted' }, 'Click a point of the map, or a picture of a clip, to hear it.'));
-    this.facts.append(el('span', { class: 'wide-only' }, 'Space plays and pauses, ← → step from clip to clip, [ ] from cluster to cluster.'));
+    this.facts.append(
+      el(
+        'span',
+        { class: 'wide-only' },
+        'Space plays and pauses, ← → step from clip to clip, [ ] from cluster to cluster.',
+      ),
+    );
     this.element.classList.add('empty');
   }
 
@@ -49,7 +55,11 @@ export class Player {
   _surfer() {
     if (this.surfer) return this.surfer;
     const { rate } = this.content;
-    const colours = () => ({ waveColor: this.theme.palette[10], progressColor: this.theme.ink, cursorColor: this.theme.ink });
+    const colours = () => ({
+      waveColor: this.theme.palette[10],
+      progressColor: this.theme.ink,
+      cursorColor: this.theme.ink,
+    });
     // Web Audio plays at any gain; a context of the sounds' own rate decodes them as they are.
     this.media = new WebAudioPlayer(new AudioContext({ sampleRate: rate }));
     const narrow = window.matchMedia('(max-width: 900px)').matches;
@@ -207,6 +217,13 @@ export class Player {
       button('Listen through', () => this.listen([row, ...rows], 'Nearest clips'), { class: 'quiet' }),
       button('Show only these', () => this.onlyNearest(), { class: 'quiet', 'aria-keyshortcuts': 'x' }),
     );
-    this.near.append(heading, el('div', { class: 'thumbs' }, rows.map((other) => thumb(this.store, other))));
+    this.near.append(
+      heading,
+      el(
+        'div',
+        { class: 'thumbs' },
+        rows.map((other) => thumb(this.store, other)),
+      ),
+    );
   }
 }

@@ -18,7 +18,11 @@ export async function thumbnail(canvas, content, row) {
   canvas.height = BANDS;
   const mp3 = content.mp3(row);
   if (!mp3) return;
-  if (!pictures.has(row)) pictures.set(row, decode(mp3, content.rate).then((buffer) => picture(buffer, content.rate)));
+  if (!pictures.has(row))
+    pictures.set(
+      row,
+      decode(mp3, content.rate).then((buffer) => picture(buffer, content.rate)),
+    );
   canvas.getContext('2d').putImageData(await pictures.get(row), 0, 0);
 }
 

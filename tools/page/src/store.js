@@ -95,20 +95,27 @@ export class Store {
     return (row) => value.has(key.codes[row]);
   }
 
-  // The rows that are shown, in an order in which they can be listened through.
-  sequence() {
+  // The rows that are shown: nearest first where they were searched by example, else by cluster, the largest first.
+  listed() {
     const by = this.filters.get('rows');
-    const rows = by ? by.rows.filter((row) => this.visible[row]) : this._sorted();
-    const heard = rows.filter((row) => this.content.heard(row));
-    return heard.length ? heard : rows;
-  }
-
-  _sorted() {
+    if (by) return by.rows.filter((row) => this.visible[row]);
     const { codes, order } = this.content.clusterOf;
     const place = new Int32Array(order.length);
     order.forEach((code, i) => (place[code] = i));
+    return this.rowsShown().sort((a, b) => place[codes[a]] - place[codes[b]] || a - b);
+  }
+
+  // The rows that are shown, as they stand in the table.
+  rowsShown() {
     const rows = [];
     for (let row = 0; row < this.content.n; row++) if (this.visible[row]) rows.push(row);
-    return rows.sort((a, b) => place[codes[a]] - place[codes[b]] || a - b);
+    return rows;
+  }
+
+  // Those that can be listened through; all, if none can be heard.
+  sequence() {
+    const rows = this.listed();
+    const heard = rows.filter((row) => this.content.heard(row));
+    return heard.length ? heard : rows;
   }
 }

@@ -10,7 +10,11 @@ export function tabs(panels, store) {
     panel.setAttribute('role', 'tabpanel');
     panel.setAttribute('aria-labelledby', `tab-${key}`);
     panel.setAttribute('tabindex', '-1');
-    return el('button', { type: 'button', role: 'tab', id: `tab-${key}`, 'aria-controls': panel.id, onclick: () => open(key) }, title);
+    return el(
+      'button',
+      { type: 'button', role: 'tab', id: `tab-${key}`, 'aria-controls': panel.id, onclick: () => open(key) },
+      title,
+    );
   });
   const open = (key) => {
     panels.forEach(([own, , panel], i) => {

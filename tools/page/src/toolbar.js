@@ -7,25 +7,47 @@ export function toolbar(store) {
   const { content } = store;
   const categories = [...content.categories.values()];
   const options = categories.map((each) => [each.key, visible(each.title)]);
-  const colours = select(options, store.colouring.key, (key) => store.colour(content.categories.get(key)), { 'aria-label': 'Colours' });
+  const colours = select(options, store.colouring.key, (key) => store.colour(content.categories.get(key)), {
+    'aria-label': 'Colours',
+  });
   store.on('colour', (category) => {
     colours.querySelector('[value="cut"]')?.remove();
     if (category.key === 'cut') colours.append(el('option', { value: 'cut' }, category.title));
     colours.value = category.key;
   });
-  const search = el('input', { type: 'search', placeholder: 'File name', 'aria-label': 'Search by file name', id: 'search', 'aria-keyshortcuts': '/' });
+  const search = el('input', {
+    type: 'search',
+    placeholder: 'File name',
+    'aria-label': 'Search by file name',
+    id: 'search',
+    'aria-keyshortcuts': '/',
+  });
   search.addEventListener('input', () => store.words(search.value.trim()));
   search.addEventListener('keydown', (event) => event.key === 'Enter' && store.emit('panel', 'clips'));
-  const filters = ['label', 'group', 'folder'].map((key) => content.categories.get(key)).filter(Boolean).map((category) => narrow(store, category));
+  const filters = ['label', 'group', 'folder']
+    .map((key) => content.categories.get(key))
+    .filter(Boolean)
+    .map((category) => narrow(store, category));
   store.on('filter', () => {
     if (!store.filters.has('text') && search.value.trim()) search.value = '';
   });
-  return el('div', { class: 'toolbar' }, el('label', { class: 'wide' }, el('span', {}, 'Colours'), colours), el('label', {}, el('span', {}, 'Search'), search), filters);
+  return el(
+    'div',
+    { class: 'toolbar' },
+    el('label', { class: 'wide' }, el('span', {}, 'Colours'), colours),
+    el('label', {}, el('span', {}, 'Search'), search),
+    filters,
+  );
 }
 
 function narrow(store, category) {
-  const options = category.order.map((code) => [String(code), `${visible(category.names[code])} (${count(category.counts[code])})`]);
-  const element = select([['', 'all'], ...options], '', (value) => store.only(category, value ? [Number(value)] : []), { 'aria-label': category.title });
+  const options = category.order.map((code) => [
+    String(code),
+    `${visible(category.names[code])} (${count(category.counts[code])})`,
+  ]);
+  const element = select([['', 'all'], ...options], '', (value) => store.only(category, value ? [Number(value)] : []), {
+    'aria-label': category.title,
+  });
   store.on('filter', () => {
     const codes = [...(store.filters.get(category) || [])];
     element.value = codes.length === 1 ? String(codes[0]) : '';
@@ -39,9 +61,20 @@ export function chips(store) {
   const element = el('div', { class: 'chips', role: 'status' });
   const draw = () => {
     const found = [...store.filters].map(([key, value]) =>
-      el('button', { type: 'button', class: 'chip', title: 'Drop this filter', onclick: () => store.drop(key) }, told(content, key, value), ' ×'),
+      el(
+        'button',
+        { type: 'button', class: 'chip', title: 'Drop this filter', onclick: () => store.drop(key) },
+        told(content, key, value),
+        ' ×',
+      ),
     );
-    const all = found.length ? [el('span', {}, `${count(store.shown)} of ${count(content.n)} clips`), ...found, button('Show all', () => store.clear(), { class: 'quiet' })] : [];
+    const all = found.length
+      ? [
+          el('span', {}, `${count(store.shown)} of ${count(content.n)} clips`),
+          ...found,
+          button('Show all', () => store.clear(), { class: 'quiet' }),
+        ]
+      : [];
     element.replaceChildren(...all);
     element.hidden = !all.length;
   };
@@ -53,7 +86,10 @@ export function chips(store) {
 function told(content, key, value) {
   if (key === 'text') return `name has “${visible(value)}”`;
   if (key === 'rows') return [`${value.title} `, name(value.of ?? content.file(value.rows[0]))];
-  return [`${key.clusters ? '' : `${key.title}: `}`, [...value].map((code, i) => [i ? ', ' : '', name(key.names[code])])];
+  return [
+    `${key.clusters ? '' : `${key.title}: `}`,
+    [...value].map((code, i) => [i ? ', ' : '', name(key.names[code])]),
+  ];
 }
 
 // The parts of what the map is coloured by; each is a switch of the filter.
@@ -67,7 +103,13 @@ export function legend(store) {
         const named = !colouring.clusters || colouring.named?.[code] || !colouring.known[code];
         return el(
           'button',
-          { type: 'button', class: 'entry', 'aria-pressed': String(store.holds(colouring, code)), title: 'Show only this', onclick: () => store.toggle(colouring, code) },
+          {
+            type: 'button',
+            class: 'entry',
+            'aria-pressed': String(store.holds(colouring, code)),
+            title: 'Show only this',
+            onclick: () => store.toggle(colouring, code),
+          },
           badge(colouring, code),
           named && colouring.key !== 'cut' ? name(colouring.names[code]) : '',
           el('span', { class: 'muted' }, count(colouring.counts[code])),

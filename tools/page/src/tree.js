@@ -48,12 +48,18 @@ export function dendrogram(linkage, category, ids, groups) {
   const labels = ids.map((id, leaf) => {
     const colour = shown.colours[groups.findIndex((group) => group.includes(id))];
     const { y } = nodes[leaf];
-    const called = category.named[category.code(id)] ? category.names[category.code(id)] : `${size(category, id)} clips`;
+    const called = category.named[category.code(id)]
+      ? category.names[category.code(id)]
+      : `${size(category, id)} clips`;
     return svg(
       'g',
       {},
       svg('rect', { x: LEFT - 40, y: y - 9, width: 34, height: 18, rx: 4, fill: `var(--c${colour})` }),
-      svg('text', { x: LEFT - 23, y: y + 4, 'text-anchor': 'middle', class: 'number', fill: `var(--t${colour})` }, String(id)),
+      svg(
+        'text',
+        { x: LEFT - 23, y: y + 4, 'text-anchor': 'middle', class: 'number', style: `fill: var(--t${colour})` },
+        String(id),
+      ),
       svg('text', { x: LEFT - 48, y: y + 4, 'text-anchor': 'end', class: 'leaf' }, short(called)),
     );
   });
@@ -64,8 +70,15 @@ export function dendrogram(linkage, category, ids, groups) {
   const line = svg('line', { x1: at, x2: at, y1: 0, y2: height, class: 'cut' });
   return svg(
     'svg',
-    { viewBox: `0 0 ${WIDTH} ${height}`, class: 'dendrogram', role: 'img', 'aria-label': `Tree of ${ids.length} clusters, cut into ${groups.length}` },
-    joins, labels, line,
+    {
+      viewBox: `0 0 ${WIDTH} ${height}`,
+      class: 'dendrogram',
+      role: 'img',
+      'aria-label': `Tree of ${ids.length} clusters, cut into ${groups.length}`,
+    },
+    joins,
+    labels,
+    line,
   );
 }
 

@@ -7,7 +7,9 @@ const ESCAPED = /[\u007f-\u00a0\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u20
 
 export function scalar(text) {
   if (PLAIN.test(text) && !RESERVED.test(text)) return text;
-  return JSON.stringify(text).replace(/[\ud800-\udbff][\udc00-\udfff]|(.)/gsu, (pair, one) => (one === undefined ? pair : one.replace(ESCAPED, escape)));
+  return JSON.stringify(text).replace(/[\ud800-\udbff][\udc00-\udfff]|(.)/gsu, (pair, one) =>
+    one === undefined ? pair : one.replace(ESCAPED, escape),
+  );
 }
 
 function escape(c) {

@@ -126,7 +126,10 @@ export class ClipMap {
     const { xy, n } = this.content;
     let found = -1;
     let least = (reach / this.scale) ** 2;
-    const at = [this.centre[0] + (x - this.width / 2) / this.scale, this.centre[1] - (y - this.height / 2) / this.scale];
+    const at = [
+      this.centre[0] + (x - this.width / 2) / this.scale,
+      this.centre[1] - (y - this.height / 2) / this.scale,
+    ];
     for (let row = 0; row < n; row++) {
       if (!this.store.visible[row]) continue;
       const distance = (xy[2 * row] - at[0]) ** 2 + (xy[2 * row + 1] - at[1]) ** 2;
@@ -159,7 +162,9 @@ export class ClipMap {
       el('strong', {}, name(content.file(row))),
       el('span', {}, span(content.start[row], content.end[row])),
       el('span', {}, name(content.clusterOf.nameOf(row)), sure === null ? '' : `, confidence ${percent(sure)}`),
-      store.colouring === content.clusterOf ? '' : el('span', {}, `${store.colouring.title}: `, name(store.colouring.nameOf(row))),
+      store.colouring === content.clusterOf
+        ? ''
+        : el('span', {}, `${store.colouring.title}: `, name(store.colouring.nameOf(row))),
       content.heard(row) ? '' : el('span', { class: 'muted' }, 'no sound in the page'),
     );
     const [x, y] = this.screen(row);

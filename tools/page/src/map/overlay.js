@@ -37,7 +37,10 @@ function neighbours(context, map) {
 
 function ring(context, map, row, width, room) {
   const [x, y] = map.screen(row);
-  for (const [colour, line] of [[map.theme.surface, width + 3], [map.theme.ink, width]]) {
+  for (const [colour, line] of [
+    [map.theme.surface, width + 3],
+    [map.theme.ink, width],
+  ]) {
     context.beginPath();
     context.arc(x, y, map.size / 2 + room, 0, 7);
     context.strokeStyle = colour;
@@ -55,7 +58,8 @@ function labels(context, map) {
   context.textBaseline = 'middle';
   context.lineJoin = 'round';
   const taken = [];
-  const free = (box) => !taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3]);
+  const free = (box) =>
+    !taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3]);
   for (const { code, row } of map.middles) {
     const [x, y] = map.screen(row);
     const fits = texts(colouring, code).find((text) => free(around(context, text, x, y)));

@@ -18,12 +18,25 @@ const TERMS = [
   ['Edge cases', 'The clips farthest from that middle: what the cluster may have wrongly.'],
   ['Confidence', 'The share of a clip’s 10 nearest other clips that lie in the same cluster. Noise has none.'],
   ['Purity', 'The same, as the mean over the clips of a cluster.'],
-  ['Against the rest', 'The mean level of a range of frequencies in the cluster’s clips, less that of all other clips.'],
+  [
+    'Against the rest',
+    'The mean level of a range of frequencies in the cluster’s clips, less that of all other clips.',
+  ],
   ['Noise', 'Clips that the method gives to no cluster. They are grey.'],
 ];
 
 export function about(content) {
-  const list = (title, entries) => el('section', {}, el('h2', {}, title), el('dl', { class: 'terms' }, entries.map(([term, text]) => [el('dt', {}, term), el('dd', {}, text)])));
+  const list = (title, entries) =>
+    el(
+      'section',
+      {},
+      el('h2', {}, title),
+      el(
+        'dl',
+        { class: 'terms' },
+        entries.map(([term, text]) => [el('dt', {}, term), el('dd', {}, text)]),
+      ),
+    );
   const heard = content.sound.filter((place) => place >= 0).length;
   return el(
     'div',
@@ -32,11 +45,31 @@ export function about(content) {
       'section',
       { id: 'left-out' },
       el('h2', {}, 'What this page leaves out'),
-      content.left_out.length ? el('ul', {}, content.left_out.map((each) => el('li', {}, visible(each)))) : el('p', {}, 'Nothing: all clips and all their sounds are in it.'),
-      heard ? el('p', { class: 'muted' }, `The page contains the sounds of ${heard.toLocaleString('en')} clips: whoever has the file can hear them.`) : '',
+      content.left_out.length
+        ? el(
+            'ul',
+            {},
+            content.left_out.map((each) => el('li', {}, visible(each))),
+          )
+        : el('p', {}, 'Nothing: all clips and all their sounds are in it.'),
+      heard
+        ? el(
+            'p',
+            { class: 'muted' },
+            `The page contains the sounds of ${heard.toLocaleString('en')} clips: whoever has the file can hear them.`,
+          )
+        : '',
     ),
     list('How to read it', TERMS),
-    list('Keys', KEYS.map(([key, text]) => [el('kbd', {}, key), text])),
-    el('details', {}, el('summary', {}, 'Licences of the libraries in this page'), el('pre', {}, document.getElementById('licences').textContent)),
+    list(
+      'Keys',
+      KEYS.map(([key, text]) => [el('kbd', {}, key), text]),
+    ),
+    el(
+      'details',
+      {},
+      el('summary', {}, 'Licences of the libraries in this page'),
+      el('pre', {}, document.getElementById('licences').textContent),
+    ),
   );
 }

@@ -24,9 +24,8 @@ export function clips(store) {
     draw();
   });
   const sorted = () => {
-    const rows = store.filters.has('rows') || order === 'sequence' ? all(store) : Array.from(store.visible.keys()).filter((row) => store.visible[row]);
     const by = KEYS[order]?.(content);
-    return by ? rows.sort((a, b) => by(a) - by(b) || a - b) : rows;
+    return by ? store.rowsShown().sort((a, b) => by(a) - by(b) || a - b) : store.listed();
   };
   const draw = () => {
     const rows = sorted();
@@ -46,11 +45,28 @@ export function clips(store) {
     'div',
     {},
     el('div', { class: 'row-head' }, head, el('label', { class: 'inline' }, 'Order ', choose)),
-    el('table', { class: 'list' }, el('thead', {}, el('tr', {}, ['', 'Clip', 'Time', 'Cluster', 'Confidence'].map((title) => el('th', { scope: 'col' }, title)))), body),
+    el(
+      'table',
+      { class: 'list' },
+      el(
+        'thead',
+        {},
+        el(
+          'tr',
+          {},
+          ['', 'Clip', 'Time', 'Cluster', 'Confidence'].map((title) => el('th', { scope: 'col' }, title)),
+        ),
+      ),
+      body,
+    ),
     more,
   );
   store.on('filter', again);
-  store.on('clip', () => body.querySelectorAll('tr').forEach((each) => each.classList.toggle('current', Number(each.dataset.row) === store.clip)));
+  store.on('clip', () =>
+    body
+      .querySelectorAll('tr')
+      .forEach((each) => each.classList.toggle('current', Number(each.dataset.row) === store.clip)),
+  );
   panel.draw = draw;
   panel.stale = true;
   return panel;
@@ -63,11 +79,6 @@ const KEYS = {
   loud: (content) => (row) => -(Number.isFinite(content.level[row]) ? content.level[row] : -999),
 };
 
-function all(store) {
-  const by = store.filters.get('rows');
-  return by ? by.rows.filter((row) => store.visible[row]) : store._sorted();
-}
-
 function line(store, row) {
   const { content } = store;
   const sure = content.sure(row);
@@ -76,10 +87,23 @@ function line(store, row) {
   return el(
     'tr',
     { class: row === store.clip ? 'current' : '', 'data-row': row },
-    el('td', {}, button(heard ? '▶' : '○', () => store.emit('play', row), { class: 'icon', 'aria-label': `${heard ? 'Play' : 'Show, without sound:'} ${visible(content.file(row))}` })),
+    el(
+      'td',
+      {},
+      button(heard ? '▶' : '○', () => store.emit('play', row), {
+        class: 'icon',
+        'aria-label': `${heard ? 'Play' : 'Show, without sound:'} ${visible(content.file(row))}`,
+      }),
+    ),
     el('td', { class: 'path' }, name(content.path(row))),
     el('td', {}, span(content.start[row], content.end[row])),
-    el('td', {}, badge(category, category.codes[row]), ' ', category.named[category.codes[row]] ? name(category.nameOf(row)) : ''),
+    el(
+      'td',
+      {},
+      badge(category, category.codes[row]),
+      ' ',
+      category.named[category.codes[row]] ? name(category.nameOf(row)) : '',
+    ),
     el('td', { class: 'number' }, sure === null ? '' : percent(sure)),
   );
 }

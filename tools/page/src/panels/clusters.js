@@ -11,7 +11,11 @@ export function clusters(store) {
   const { content } = store;
   const largest = Math.max(...content.clusters.map((each) => each.clips));
   const cards = content.clusters.map((each) => card(store, each, largest));
-  const panel = el('div', { class: 'cards' }, cards.map(({ element }) => element));
+  const panel = el(
+    'div',
+    { class: 'cards' },
+    cards.map(({ element }) => element),
+  );
   store.on('clip', () => cards.forEach((each) => each.mark()));
   store.on('edits', () => cards.forEach((each) => each.named()));
   return panel;
@@ -24,12 +28,24 @@ function card(store, each, largest) {
   const noise = each.cluster < 0;
   const title = el('h2', {});
   const element = el('article', { class: 'card', id: `cluster-${each.cluster}`, tabindex: '-1' });
-  const only = button('Show only', () => store.only(category, store.holds(category, code) ? [] : [code]), { class: 'quiet' });
+  const only = button('Show only', () => store.only(category, store.holds(category, code) ? [] : [code]), {
+    class: 'quiet',
+  });
   store.on('filter', () => (only.textContent = store.holds(category, code) ? 'Show all' : 'Show only'));
   const heard = [...each.nearest, ...each.farthest];
   element.append(
-    el('header', {}, badge(category, code), title, el('span', { class: 'muted size' }, `${plural(each.clips, 'clip')} · ${percent(each.share)}`)),
-    el('div', { class: 'bar', 'aria-hidden': 'true' }, el('div', { style: `width: ${(100 * each.clips) / largest}%; background: var(--c${category.colours[code]})` })),
+    el(
+      'header',
+      {},
+      badge(category, code),
+      title,
+      el('span', { class: 'muted size' }, `${plural(each.clips, 'clip')} · ${percent(each.share)}`),
+    ),
+    el(
+      'div',
+      { class: 'bar', 'aria-hidden': 'true' },
+      el('div', { style: `width: ${(100 * each.clips) / largest}%; background: var(--c${category.colours[code]})` }),
+    ),
     row(store, 'Exemplars', each.nearest),
     row(store, 'Edge cases', each.farthest),
     noise && !heard.length ? row(store, 'Some of them', some(content, code)) : '',
@@ -42,9 +58,13 @@ function card(store, each, largest) {
       noise ? '' : button('Edit', () => store.emit('edit', each.cluster), { class: 'quiet' }),
     ),
   );
-  const named = () => title.replaceChildren(name(store.names?.[each.cluster] || category.names[code]));
+  const named = () => title.replaceChildren(name(category.names[code]));
   named();
-  return { element, named, mark: () => element.classList.toggle('current', store.clip >= 0 && category.codes[store.clip] === code) };
+  return {
+    element,
+    named,
+    mark: () => element.classList.toggle('current', store.clip >= 0 && category.codes[store.clip] === code),
+  };
 }
 
 function some(content, code) {
@@ -57,7 +77,16 @@ function some(content, code) {
 
 function row(store, title, rows) {
   if (!rows.length) return '';
-  return el('div', { class: 'row' }, el('h3', {}, title), el('div', { class: 'thumbs' }, rows.map((clip) => thumb(store, clip, true))));
+  return el(
+    'div',
+    { class: 'row' },
+    el('h3', {}, title),
+    el(
+      'div',
+      { class: 'thumbs' },
+      rows.map((clip) => thumb(store, clip, true)),
+    ),
+  );
 }
 
 function listen(store, each, code) {
@@ -73,9 +102,15 @@ function standing(content, each, code) {
     against('Level', each.level, each.level_rest, (value) => `${minus(value)} dBFS`),
     each.purity === null ? null : ['Purity', `${percent(each.purity)} of the nearest neighbours are in it`],
     each.terms.length ? ['Words', each.terms.map((term, i) => [i ? ', ' : '', name(term)])] : null,
-    ...['label', 'group', 'folder'].filter((key) => key !== 'folder' || !content.foldersAreLabels).map((key) => shares(content, key, code)),
+    ...['label', 'group', 'folder']
+      .filter((key) => key !== 'folder' || !content.foldersAreLabels)
+      .map((key) => shares(content, key, code)),
   ].filter(Boolean);
-  const list = el('dl', {}, facts.map(([term, text]) => [el('dt', {}, term), el('dd', {}, text)]));
+  const list = el(
+    'dl',
+    {},
+    facts.map(([term, text]) => [el('dt', {}, term), el('dd', {}, text)]),
+  );
   const clock = content.hour ? hours(content, code) : '';
   return el('div', { class: 'standing' }, list, clock);
 }
@@ -102,7 +137,9 @@ function shares(content, key, code) {
   const top = [...counts.keys()].filter((i) => counts[i]).sort((a, b) => counts[b] - counts[a]);
   const most = counts[top[0]] / size;
   if (key !== 'label' && most < 2 * (category.counts[top[0]] / content.n)) return null;
-  const shown = top.slice(0, LISTED).map((i, at) => [at ? ', ' : '', name(category.names[i]), ` ${percent(counts[i] / size)}`]);
+  const shown = top
+    .slice(0, LISTED)
+    .map((i, at) => [at ? ', ' : '', name(category.names[i]), ` ${percent(counts[i] / size)}`]);
   const more = top.length - LISTED;
   return [category.title, [shown, more > 0 ? `, ${count(more)} more` : '']];
 }

@@ -28,9 +28,34 @@ export function compare(store) {
     el(
       'div',
       { class: 'choices' },
-      el('label', {}, 'Rows ', select(options, a.key, chosen((each) => (a = each)))),
-      el('label', {}, 'Columns ', select(options, b.key, chosen((each) => (b = each)))),
-      el('span', {}, 'Colours of the map ', button('rows', () => store.colour(a)), ' ', button('columns', () => store.colour(b))),
+      el(
+        'label',
+        {},
+        'Rows ',
+        select(
+          options,
+          a.key,
+          chosen((each) => (a = each)),
+        ),
+      ),
+      el(
+        'label',
+        {},
+        'Columns ',
+        select(
+          options,
+          b.key,
+          chosen((each) => (b = each)),
+        ),
+      ),
+      el(
+        'span',
+        {},
+        'Colours of the map ',
+        button('rows', () => store.colour(a)),
+        ' ',
+        button('columns', () => store.colour(b)),
+      ),
     ),
     said,
     place,
@@ -41,7 +66,8 @@ export function compare(store) {
   return panel;
 }
 
-const label = (category) => (category.clusters ? `${category.title} (${category.ids.filter((id) => id >= 0).length})` : category.title);
+const label = (category) =>
+  category.clusters ? `${category.title} (${category.ids.filter((id) => id >= 0).length})` : category.title;
 
 function contingency(a, b) {
   const [rows, columns] = [a.names.length, b.names.length];
@@ -77,11 +103,27 @@ function table(store, a, b) {
     };
     return el('td', { style: `--share: ${Math.round(100 * share)}%` }, button(count(n), show, { class: 'cell' }));
   };
-  const body = rows.map((row) => el('tr', {}, el('th', { scope: 'row' }, head(a, row)), columns.map((column) => cell(row, column))));
+  const body = rows.map((row) =>
+    el(
+      'tr',
+      {},
+      el('th', { scope: 'row' }, head(a, row)),
+      columns.map((column) => cell(row, column)),
+    ),
+  );
   return el(
     'table',
     { class: 'contingency' },
-    el('thead', {}, el('tr', {}, el('th', {}), columns.map((column) => el('th', { scope: 'col' }, head(b, column))))),
+    el(
+      'thead',
+      {},
+      el(
+        'tr',
+        {},
+        el('th', {}),
+        columns.map((column) => el('th', { scope: 'col' }, head(b, column))),
+      ),
+    ),
     el('tbody', {}, body),
     dropped ? el('caption', {}, `${dropped} smaller parts are left out.`) : '',
   );
@@ -96,5 +138,7 @@ function head(category, code) {
 function aligned(rows, columns, at) {
   const home = (column) => rows.reduce((best, row, i) => (at(row, column) > at(rows[best], column) ? i : best), 0);
   const place = new Map(columns.map((column) => [column, home(column)]));
-  return [...columns].sort((x, y) => place.get(x) - place.get(y) || at(rows[place.get(y)], y) - at(rows[place.get(x)], x));
+  return [...columns].sort(
+    (x, y) => place.get(x) - place.get(y) || at(rows[place.get(y)], y) - at(rows[place.get(x)], x),
+  );
 }

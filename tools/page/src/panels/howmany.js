@@ -7,7 +7,10 @@ import { cut, dendrogram, grouped } from '../tree.js';
 export function howmany(store) {
   const { content } = store;
   const ids = content.clusterOf.ids.filter((id) => id >= 0).sort((a, b) => a - b);
-  const parts = [content.numbers.k.length ? numbers(content, ids.length) : null, content.tree && ids.length > 1 ? coarser(store, ids) : null];
+  const parts = [
+    content.numbers.k.length ? numbers(content, ids.length) : null,
+    content.tree && ids.length > 1 ? coarser(store, ids) : null,
+  ];
   return parts.some(Boolean) ? el('div', {}, parts) : null;
 }
 
@@ -17,7 +20,12 @@ function numbers(content, chosen) {
   const place = el('div', {});
   const draw = () => place.replaceChildren(curve(content.numbers, chosen, hidden));
   const legend = measures.map((each, i) => {
-    const key = el('button', { type: 'button', class: 'entry key', 'aria-pressed': 'true', title: 'Show or hide' }, mark(i), name(each.name));
+    const key = el(
+      'button',
+      { type: 'button', class: 'entry key', 'aria-pressed': 'true', title: 'Show or hide' },
+      mark(i),
+      name(each.name),
+    );
     key.addEventListener('click', () => {
       if (!hidden.delete(each.name)) hidden.add(each.name);
       key.setAttribute('aria-pressed', String(!hidden.has(each.name)));
@@ -26,7 +34,14 @@ function numbers(content, chosen) {
     return key;
   });
   draw();
-  const rows = k.map((number, i) => el('tr', {}, el('th', { scope: 'row' }, String(number)), measures.map((each) => el('td', { class: 'number' }, each.values[i]?.toFixed(3) ?? ''))));
+  const rows = k.map((number, i) =>
+    el(
+      'tr',
+      {},
+      el('th', { scope: 'row' }, String(number)),
+      measures.map((each) => el('td', { class: 'number' }, each.values[i]?.toFixed(3) ?? '')),
+    ),
+  );
   return el(
     'section',
     {},
@@ -34,8 +49,31 @@ function numbers(content, chosen) {
     content.numbers.advice ? el('p', {}, visible(content.numbers.advice)) : '',
     el('div', { class: 'keys' }, legend),
     place,
-    el('p', { class: 'muted' }, 'The number of clusters, and measures that need no labels. A number after which all of them fall is one that the recordings speak for.'),
-    el('details', {}, el('summary', {}, 'As a table'), el('table', { class: 'list' }, el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'k'), measures.map((each) => el('th', { scope: 'col' }, name(each.name))))), el('tbody', {}, rows))),
+    el(
+      'p',
+      { class: 'muted' },
+      'The number of clusters, and measures that need no labels. A number after which all of them fall is one that the recordings speak for.',
+    ),
+    el(
+      'details',
+      {},
+      el('summary', {}, 'As a table'),
+      el(
+        'table',
+        { class: 'list' },
+        el(
+          'thead',
+          {},
+          el(
+            'tr',
+            {},
+            el('th', { scope: 'col' }, 'k'),
+            measures.map((each) => el('th', { scope: 'col' }, name(each.name))),
+          ),
+        ),
+        el('tbody', {}, rows),
+      ),
+    ),
   );
 }
 
@@ -45,8 +83,20 @@ function coarser(store, ids) {
   let groups = cut(tree, ids, ids.length);
   const place = el('div', {});
   const said = el('output', { for: 'cut' });
-  const slider = el('input', { id: 'cut', type: 'range', min: 1, max: ids.length, value: ids.length, oninput: () => draw(true) });
-  const merge = button('Take these merges into “Edit”', () => store.emit('merge', groups.filter((group) => group.length > 1)));
+  const slider = el('input', {
+    id: 'cut',
+    type: 'range',
+    min: 1,
+    max: ids.length,
+    value: ids.length,
+    oninput: () => draw(true),
+  });
+  const merge = button('Take these merges into “Edit”', () =>
+    store.emit(
+      'merge',
+      groups.filter((group) => group.length > 1),
+    ),
+  );
   const draw = (recolour) => {
     groups = cut(tree, ids, Number(slider.value));
     said.textContent = `${groups.length} of ${ids.length}`;
@@ -65,7 +115,11 @@ function coarser(store, ids) {
     'section',
     {},
     el('h2', {}, 'Coarser: the tree of the clusters'),
-    el('p', { class: 'muted' }, 'Clusters that are alike join first. Move the slider to join them; the map takes the colours of the groups.'),
+    el(
+      'p',
+      { class: 'muted' },
+      'Clusters that are alike join first. Move the slider to join them; the map takes the colours of the groups.',
+    ),
     el('p', { class: 'slider' }, el('label', { for: 'cut' }, 'Groups '), slider, said),
     place,
     merge,

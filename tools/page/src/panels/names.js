@@ -15,15 +15,14 @@ export function names(store, edits) {
     text.rows = text.value.split('\n').length;
   };
   const draw = () => {
+    const focus = body.contains(document.activeElement) ? document.activeElement.getAttribute('aria-label') : null;
     body.replaceChildren(...ids.map((id) => line(content, edits, ids, id, draw)));
+    [...body.querySelectorAll('[aria-label]')].find((field) => field.getAttribute('aria-label') === focus)?.focus();
     tell();
   };
   store.on('edits', tell);
   store.on('merge', (groups) => {
-    edits.change((each) => {
-      each.into = {};
-      for (const [first, ...others] of groups) for (const id of others) each.into[id] = first;
-    });
+    edits.mergeGroups(groups);
     draw();
     store.emit('panel', 'names');
   });
@@ -34,53 +33,118 @@ export function names(store, edits) {
   const panel = el(
     'div',
     {},
-    el('p', {}, 'Name clusters, merge, split or drop them. Put the text below into ', el('code', {}, 'clusters.yaml'), ' beside ', el('code', {}, 'params.yaml'), ' and run ', el('code', {}, 'dvc repro'), ': lists, exports and this page follow, nothing is clustered anew.'),
-    el('div', { class: 'scroll' }, el('table', { class: 'list edits' }, el('thead', {}, el('tr', {}, ['Cluster', 'Name', 'Merge into', 'Split in', 'Drop'].map((title) => el('th', { scope: 'col' }, title)))), body)),
+    el(
+      'p',
+      {},
+      'Name clusters, merge, split or drop them. Put the text below into ',
+      el('code', {}, 'clusters.yaml'),
+      ' beside ',
+      el('code', {}, 'params.yaml'),
+      ' and run ',
+      el('code', {}, 'dvc repro report'),
+      ': lists, exports and this page follow, nothing is clustered anew.',
+    ),
+    el(
+      'div',
+      { class: 'scroll' },
+      el(
+        'table',
+        { class: 'list edits' },
+        el(
+          'thead',
+          {},
+          el(
+            'tr',
+            {},
+            ['Cluster', 'Name', 'Merge into', 'Split in', 'Drop'].map((title) => el('th', { scope: 'col' }, title)),
+          ),
+        ),
+        body,
+      ),
+    ),
     el('h2', {}, 'clusters.yaml'),
     text,
-    el('p', { class: 'actions' }, button('Copy', () => copy(text, said), { class: 'primary' }), save(text), button('Forget these edits', () => forget(edits, draw), { class: 'quiet' }), said),
+    el(
+      'p',
+      { class: 'actions' },
+      button('Copy', () => copy(text, said), { class: 'primary' }),
+      save(text),
+      button('Forget these edits', () => forget(edits, draw), { class: 'quiet' }),
+      said,
+    ),
   );
   draw();
   return panel;
 }
 
+// A cluster's row; draw draws all rows anew.
 function line(content, edits, ids, id, draw) {
   const category = content.clusterOf;
-  const dropped = edits.drop.includes(id);
-  const merged = edits.into[id] !== undefined;
-  const called = el('input', { type: 'text', value: edits.names[id] || '', 'aria-label': `Name of cluster ${id}`, placeholder: `cluster ${id}`, disabled: dropped, maxlength: 80 });
-  called.addEventListener('input', () => edits.change((each) => (each.names[id] = called.value.trim())));
-  const targets = ids.filter((other) => other !== id && !edits.drop.includes(other) && !edits.split[other] && !edits.circular(id, other));
-  const options = [['', '–'], ...targets.map((other) => [String(other), visible(edits.names[other] ? `${other} ${edits.names[other]}` : `${other}`)])];
-  const into = select(options, merged ? String(edits.into[id]) : '', (value) => {
-    edits.change((each) => {
-      if (value) each.into[id] = Number(value);
-      else delete each.into[id];
-      delete each.split[id];
-    });
-    draw();
-  }, { 'aria-label': `Merge cluster ${id} into`, disabled: dropped });
-  const parts = el('input', { type: 'number', min: 2, max: 99, value: edits.split[id] ?? '', 'aria-label': `Split cluster ${id} in`, disabled: !edits.splits(id), title: edits.fixed.has(id) ? 'split or merged already: change clusters.yaml itself' : null });
-  parts.addEventListener('input', () => edits.change((each) => {
-    const number = Math.round(Number(parts.value));
-    if (number >= 2) each.split[id] = Math.min(number, 99);
-    else delete each.split[id];
-  }));
-  const drop = el('input', { type: 'checkbox', checked: dropped, 'aria-label': `Drop cluster ${id}: its clips become noise` });
-  drop.addEventListener('change', () => {
-    edits.change((each) => {
-      each.drop = each.drop.filter((other) => other !== id);
-      if (drop.checked) {
-        each.drop.push(id);
-        delete each.into[id];
-        delete each.split[id];
-        for (const [from, to] of Object.entries(each.into)) if (to === id) delete each.into[from];
-      }
-    });
-    draw();
-  });
   const code = category.code(id);
-  return el('tr', { 'data-cluster': id }, el('td', {}, badge(category, code), el('span', { class: 'muted' }, ` ${count(category.counts[code])}`)), [called, into, parts, drop].map((control) => el('td', {}, control)));
+  const size = category.counts[code];
+  const fields = [called(edits, id), into(edits, ids, id, draw), parts(edits, id, size, draw), drop(edits, id, draw)];
+  return el(
+    'tr',
+    { 'data-cluster': id },
+    el('td', {}, badge(category, code), el('span', { class: 'muted' }, ` ${count(size)}`)),
+    fields.map((field) => el('td', {}, field)),
+  );
+}
+
+function called(edits, id) {
+  const field = el('input', {
+    type: 'text',
+    value: edits.names[id] || '',
+    'aria-label': `Name of cluster ${id}`,
+    placeholder: `cluster ${id}`,
+    disabled: edits.drop.includes(id),
+    maxlength: 80,
+    oninput: () => edits.rename(id, field.value.trim()),
+  });
+  return field;
+}
+
+function into(edits, ids, id, draw) {
+  const title = (other) => visible(edits.names[other] ? `${other} ${edits.names[other]}` : `${other}`);
+  const targets = ids.filter((other) => edits.merges(id, other));
+  const choose = (value) => {
+    edits.mergeInto(id, value ? Number(value) : null);
+    draw();
+  };
+  return select(
+    [['', '–'], ...targets.map((other) => [String(other), title(other)])],
+    String(edits.into[id] ?? ''),
+    choose,
+    { 'aria-label': `Merge cluster ${id} into`, disabled: edits.drop.includes(id) },
+  );
+}
+
+function parts(edits, id, size, draw) {
+  const field = el('input', {
+    type: 'number',
+    min: 2,
+    max: size,
+    value: edits.split[id] ?? '',
+    'aria-label': `Split cluster ${id} in`,
+    disabled: size < 2 || !edits.splits(id),
+    title: edits.fixed.has(id) ? 'split or merged already: change clusters.yaml itself' : null,
+    oninput: () => edits.splitIn(id, Math.min(size, Math.round(Number(field.value)))),
+    onchange: draw,
+  });
+  return field;
+}
+
+function drop(edits, id, draw) {
+  const field = el('input', {
+    type: 'checkbox',
+    checked: edits.drop.includes(id),
+    'aria-label': `Drop cluster ${id}: its clips become noise`,
+    onchange: () => {
+      edits.dropped(id, field.checked);
+      draw();
+    },
+  });
+  return field;
 }
 
 async function copy(text, said) {

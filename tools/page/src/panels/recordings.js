@@ -57,7 +57,9 @@ function timeline(store, theme, path, rows, longest) {
   const paint = () => draw(canvas, store, theme, rows, end);
   canvas.addEventListener('click', (event) => {
     const at = (event.offsetX / canvas.clientWidth) * end;
-    const here = rows.filter((row) => content.start[row] <= at && at < Math.max(until(content, row), content.start[row] + 0.01));
+    const here = rows.filter(
+      (row) => content.start[row] <= at && at < Math.max(until(content, row), content.start[row] + 0.01),
+    );
     const near = rows.reduce((a, b) => (Math.abs(content.start[a] - at) <= Math.abs(content.start[b] - at) ? a : b));
     store.emit('play', here.at(-1) ?? near);
   });
