@@ -1,26 +1,59 @@
-"""How many clusters: what is known of each number without labels, as curves and not as a decision.
+"""How many clusters: what is known of each number without labels.
 
 Few clusters are easy to find again and easy to see, many are not, so that no curve has its maximum at the right number
-by itself; a number after which all of them fall is one that the recordings speak for. docs/LOG.md has the curves of
-``scenes``.
+by itself. ``advice`` therefore asks five criteria and says how far they agree; where they do not, it gives no number.
+docs/LOG.md has how often the true number lay within.
+
+Shapes: n clips, d dimensions.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import eigh
 from sklearn.metrics import silhouette_score
+from sklearn.metrics.cluster import contingency_matrix
+from sklearn.metrics.pairwise import euclidean_distances
 
-from audioclust.clusterers.kmeans import KMeans
+from audioclust.clusterers.kmeans import KMeans, principal
+from audioclust.clusterers.spectral import connect
+from audioclust.points.neighbours import Neighbours
 from audioclust.points.scale import scale
 from audioclust.report.choice import kappas, seen
 from audioclust.report.metrics import agreement
+from audioclust.threads import one_thread
 
 PARTS, SHARE = 4, 0.8  # random parts of the clips that are clustered again, and how large they are
+SEEDS = 3  # runs that are compared
 N_INIT = 3  # of k-means
+DIMENSIONS = 64  # principal components that k-means runs on
+NEIGHBOURS = 10  # of each clip, in the graph of the eigengap
 PER_CLUSTER = 5  # clips on average, at least
 MOST = 50  # clusters
-SURE = 0.9  # of ``found_again``: clusters that are found again nearly as they were
+DIGITS = 4
+FOUND = 0.75  # Jaccard index from which a cluster is found again (Hennig, 2007)
+SURE = 0.9  # of the clips: that many are in clusters that are found again
+SEEN = 0.05  # of kappa: so much below the best is as good
+LOOSE = 0.1  # eigenvalues below are taken for that: parts of the graph that hardly hang together
+GAP = 0.2  # between eigenvalues, as a share of the larger one, at least
+ABOVE_CHANCE = 0.25  # of ``found_again``: more than points without clusters have
+CLEAR, OPEN = 1.5, 4.0  # from the lowest to the highest number: up to there it is clear, and beyond there open
+
+
+class Advice(NamedTuple):
+    """What the curves speak for; the numbers are None where they speak for none."""
+
+    low: int | None
+    best: int | None
+    high: int | None
+    sentence: str
+
+    @property
+    def clear(self) -> bool:
+        """Whether the criteria agree well enough to go by them."""
+        return self.low is not None and self.high <= CLEAR * self.low
 
 
 def candidates(n: int, k: int) -> list[int]:
@@ -33,11 +66,15 @@ def candidates(n: int, k: int) -> list[int]:
 
 
 def curve(spaces: Mapping[str, np.ndarray], encoder: str, k: int, random_state: int = 0) -> pd.DataFrame:
-    """Return one row per number of clusters, of k-means on one encoder's space: ``k``, and three measures.
+    """Return one row per number of clusters, of k-means on one encoder's space: ``k``, and what is known of it.
 
     * ``found_again``: the mean adjusted Rand index with the clusters of random parts of the clips.
+    * ``by_chance``: the same of points without clusters, Gaussian with the covariance of the clips.
+    * ``stable``: the share of the clips that are in clusters which are found again each for itself, see ``stable``.
+    * ``agreement``: the mean adjusted Rand index of runs that differ in their random numbers.
+    * ``silhouette``: the mean over all clips, of which one that is alone in its cluster counts 0.
+    * ``eigengap``: see ``eigengaps``.
     * ``kappa``: how well the clusters are seen in the spaces of the other encoders, see ``report.choice``.
-    * ``silhouette``: the mean over all clips.
 
     Args:
         spaces: by encoder, (n, d) of the same clips, of any scale.
@@ -48,27 +85,123 @@ def curve(spaces: Mapping[str, np.ndarray], encoder: str, k: int, random_state: 
     x = scale(spaces[encoder], "standardise_l2")
     numbers, random = candidates(len(x), k), np.random.default_rng(random_state)
     parts = [np.sort(random.permutation(len(x))[: int(SHARE * len(x))]) for _ in range(PARTS)]
-    rows, labellings = [], []
-    for number in numbers:
-        labels = _clusters(x, number, random_state)
-        again = [agreement(_clusters(x[part], number, random_state), labels[part]) for part in parts]
-        several = 1 < len(np.unique(labels)) < len(x)
-        rows.append((number, float(np.mean(again)), float(silhouette_score(x, labels)) if several else 0.0))
-        labellings.append(labels)
-    found = pd.DataFrame(rows, columns=["k", "found_again", "silhouette"])
-    kappa = seen(kappas(spaces, np.stack(labellings)), [[encoder]] * len(labellings)) if rows else []
-    return found.assign(kappa=kappa)
+    with one_thread():
+        points, chance = (_principal(each, random_state) for each in (x, _without_clusters(x, random)))
+        distances = euclidean_distances(x.astype(np.float64))
+        np.fill_diagonal(distances, 0)
+        rows, labellings = [], []
+        for number in numbers:
+            runs = [_clusters(points, number, random_state + seed) for seed in range(SEEDS)]
+            again = [_clusters(points[part], number, random_state) for part in parts]
+            none = _clusters(chance, number, random_state)
+            rows.append({
+                "k": number,
+                "found_again": _mean_agreement(again, [runs[0][part] for part in parts]),
+                "by_chance": _mean_agreement(
+                    [_clusters(chance[part], number, random_state) for part in parts], [none[part] for part in parts]
+                ),
+                "stable": stable(runs[0], again, parts),
+                "agreement": _mean_agreement(runs, [*runs[1:], runs[0]]),
+                "silhouette": _silhouette(distances, runs[0]),
+            })  # fmt: skip
+            labellings.append(runs[0])
+        found = pd.DataFrame(rows, columns=["k", "found_again", "by_chance", "stable", "agreement", "silhouette"])
+        kappa = seen(kappas(spaces, np.stack(labellings)), [[encoder]] * len(labellings)) if rows else []
+        return found.assign(eigengap=eigengaps(x, numbers), kappa=kappa).round(DIGITS)
+
+
+def _principal(x: np.ndarray, random_state: int) -> np.ndarray:
+    """Return ``x`` (n, d) in its ``DIMENSIONS`` leading principal axes, where it has more."""
+    centred = x - x.mean(axis=0)
+    return principal(centred, DIMENSIONS, np.random.default_rng(random_state)) if x.shape[1] > DIMENSIONS else centred
+
+
+def _without_clusters(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return points (n, d) of a Gaussian that has the covariance of ``x`` (n, d)."""
+    weights = random.standard_normal((len(x), len(x)), dtype=np.float32)
+    return weights @ (x - x.mean(axis=0)) / np.float32(np.sqrt(max(len(x), 1)))
 
 
 def _clusters(x: np.ndarray, k: int, random_state: int) -> np.ndarray:
     return KMeans(min(k, len(x)), n_init=N_INIT, random_state=random_state).fit(x).labels_
 
 
-def said(curve: pd.DataFrame) -> str:
-    """Return what the curve says of the number of clusters, in words."""
-    sure = curve["found_again"] >= SURE
-    if not sure.any():
-        return "no number of clusters is found again surely"
-    spans = curve.loc[sure, "k"].groupby((sure != sure.shift()).cumsum()).agg(["first", "last"])
-    shown = [f"{a} to {b}" if a < b else str(a) for a, b in spans.itertuples(index=False)]
-    return f"{', '.join(shown)} clusters are found again surely"
+def _mean_agreement(some: list[np.ndarray], others: list[np.ndarray]) -> float:
+    return float(np.mean([agreement(one, other) for one, other in zip(some, others, strict=True)]))
+
+
+def _silhouette(distances: np.ndarray, labels: np.ndarray) -> float:
+    several = 1 < len(np.unique(labels)) < len(labels)
+    return float(silhouette_score(distances, labels, metric="precomputed")) if several else 0.0
+
+
+def stable(labels: np.ndarray, again: list[np.ndarray], parts: list[np.ndarray]) -> float:
+    """Return the share of clips in clusters that parts of the clips find again (Hennig, 2007).
+
+    A cluster's Jaccard index with that cluster of a part which is most like it, mean over the parts, is ``FOUND`` then.
+
+    Args:
+        labels: (n,) clusters 0, 1, ...
+        again: clusters of each part.
+        parts: rows of each part.
+    """
+    total = np.zeros(labels.max() + 1)
+    for found, rows in zip(again, parts, strict=True):
+        own = labels[rows]
+        both = contingency_matrix(own, found)
+        either = both.sum(axis=1, keepdims=True) + both.sum(axis=0) - both
+        total[np.unique(own)] += (both / either).max(axis=1)
+    return float(np.isin(labels, np.flatnonzero(total >= FOUND * len(parts))).mean())
+
+
+def eigengaps(x: np.ndarray, numbers: list[int]) -> np.ndarray:
+    """Return how far the neighbour graph of ``x`` (n, d) falls into each of the ``numbers`` of parts, from 0 to 1.
+
+    For k it is 1 - a / b of the k-th and the next smallest eigenvalue a and b of the normalised Laplacian (von Luxburg,
+    2007). Eigenvalues grow with k, and gaps with them, so that gaps of different k compare as shares of the larger
+    eigenvalue; those below ``LOOSE`` count as ``LOOSE``.
+    """
+    if not numbers or np.ptp(x, axis=0).max() == 0:
+        return np.zeros(len(numbers))
+    graph = connect(Neighbours(x), min(NEIGHBOURS, len(x) - 1)).toarray()
+    root = np.sqrt(graph.sum(axis=1))
+    laplacian = np.eye(len(x)) - graph / root / root[:, None]
+    values = eigh(laplacian, eigvals_only=True, subset_by_index=(0, min(max(numbers), len(x) - 1)))
+    values, at = np.append(values, values[-1]).clip(LOOSE), np.array(numbers)
+    return 1 - values[at - 1] / values[at]
+
+
+def votes(curve: pd.DataFrame) -> dict[str, int]:
+    """Return for each criterion, by its column, the number of clusters that it speaks for; none of one that has none.
+
+    ``stable`` and ``kappa``: the largest number that is as good as the best. The others: the best number, unless it is
+    the largest that was tried, beyond which there may be better ones. Two clusters are left out of the agreement of
+    runs and parts, as they agree easily, and gaps below ``GAP`` are none.
+    """
+    if curve.empty:
+        return {}
+    curve = curve.set_index("k")
+    last = {"stable": curve["stable"] >= SURE, "kappa": curve["kappa"] >= curve["kappa"].max() - SEEN}
+    again = (curve["found_again"] + curve["agreement"]) / 2
+    gaps = curve["eigengap"]
+    best = {"agreement": again[again.index > 2], "silhouette": curve["silhouette"], "eigengap": gaps[gaps >= GAP]}
+    found = {name: int(good.index[good].max()) for name, good in last.items() if good.any()}
+    tops = {name: int(values.idxmax()) for name, values in best.items() if len(values) and values.max() > 0}
+    return found | {name: number for name, number in tops.items() if number < curve.index.max()}
+
+
+def advice(curve: pd.DataFrame) -> Advice:
+    """Return what the criteria speak for: the lowest, the middle and the highest number, and a sentence for users."""
+    named = sorted(votes(curve).values())
+    if not named:
+        return Advice(None, None, None, "there are too few clips to count clusters")
+    if (curve["found_again"] - curve["by_chance"]).max() < ABOVE_CHANCE:
+        text = "no number of clusters is found again better than in points without clusters"
+        return Advice(None, None, None, text)
+    low, best, high = named[0], named[(len(named) - 1) // 2], named[-1]
+    if low == high:
+        return Advice(low, best, high, f"everything speaks for {best} clusters")
+    if high > OPEN * low:
+        text = f"how many clusters there are stays open: criteria speak for {low} to {high}, the middle one for {best}"
+        return Advice(low, best, high, text)
+    return Advice(low, best, high, f"between {low} and {high} clusters, the middle criterion speaks for {best}")
