@@ -257,8 +257,24 @@ def test_markdown_has_one_row_a_cell_and_only_scores_that_exist():
     text = table.markdown(table.aggregate(scored()))
     assert len({line.count("|") for line in text.splitlines()}) == 1
     assert len(text.splitlines()) == len(CELLS) + 2
-    assert column(text, "NMI")[-1] == "0.010 ± 0.008" and column(text, "clusters")[0] == "9"
+    assert column(text, "NMI")[-1] == "0.010 ± 0.008" and column(text, "ACC")[0] == "0.500"
     assert "choice" not in text and "MI" not in table.markdown(table.aggregate(unlabelled()))
+
+
+def test_markdown_is_sorted_by_what_cells_are_compared_by_and_has_the_best_first():
+    assert column(table.markdown(table.aggregate(scored())), "AMI") == [
+        f"{0.01 + i / 20:.3f} ± 0.008" for i in reversed(range(len(CELLS)))
+    ]
+    rows = table.aggregate(unlabelled((0.9, 0.1, 0.5, 0.3), [0.95, 0.3, 0.3, 0.3]))
+    assert column(table.markdown(rows), "choice") == ["0.500", "0.300", "0.100", "0.900"], "no cluster of its own"
+    out = pd.concat([pd.DataFrame([one(CELLS[0], 0, reason="too large")]), unlabelled((0.1, 0.3)).iloc[1:]])
+    assert column(table.markdown(table.aggregate(out)), "chosen") == ["", "too large"]
+
+
+def test_markdown_has_whole_numbers_of_clusters():
+    rows = pd.DataFrame([one(CELLS[0], seed, ami=0.5, clusters=count) for seed, count in enumerate((9, 9, 8))])
+    assert table.aggregate(rows)["clusters"][0] == 8.6667
+    assert column(table.markdown(table.aggregate(rows)), "clusters") == ["9"]
 
 
 @pytest.mark.parametrize("rows, score", [(scored(), "0.860 ± 0.008"), (unlabelled(), "0.300")])
@@ -266,6 +282,7 @@ def test_the_best_cell_and_its_score_are_bold(rows, score):
     frame = table.aggregate(rows)
     for shown in (table.markdown(frame), table.markdown(reread(frame))):
         (line,) = [line for line in shown.splitlines() if "**" in line]
+        assert line == shown.splitlines()[2], "the first"
         names = [table.best(frame)[part] for part in table.KEY]
         assert line.startswith("| " + " | ".join(f"**{name}**" for name in names)) and f"| **{score}** |" in line
         assert line.count("**") == 8

@@ -298,25 +298,37 @@ def _brief(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
 
 
 def markdown(table: pd.DataFrame, runs: pd.DataFrame | None = None) -> str:
-    """Return the table as Markdown, mean ± standard deviation over seeds; the best cell and its score are bold.
+    """Return the table as Markdown, mean ± standard deviation over seeds, sorted by the headline score.
 
-    With ``runs`` (encoder, reducer, clusterer, ``seconds``, ``peak_mb``; one row per run) also the mean seconds of a
-    run and the largest peak memory. A cell that did not run shows its reason.
+    The best cell comes first, it and its score are bold; cells that cannot be the best follow the others, and last
+    come those that did not run, with their reason. With ``runs`` (encoder, reducer, clusterer, ``seconds``,
+    ``peak_mb``; one row per run) also the mean seconds of a run and the largest peak memory.
     """
     paid = _spent(runs)
     scores = [name for name in SHOWN if table[f"{name}_mean"].notna().any()]
     what = [*KEY, *([ORIGIN] if ORIGIN in table else [])]
     head = [*what, *(SHOWN[name] for name in scores), *SIZES, "chosen", *(["s", "MB"] if paid else [])]
+    ordered = by_score(table)
     lines = []
-    for row in table.to_dict("records"):
+    for row in ordered.to_dict("records"):
         cells = [_text(row[part]) for part in what] + [_mean_std(row, name) for name in scores]
-        cells += [_figure(row["clusters"], "g"), *(_figure(row[name], ".3f") for name in SIZES[1:]), _remark(row)]
+        cells += [_figure(row["clusters"], ".0f"), *(_figure(row[name], ".3f") for name in SIZES[1:]), _remark(row)]
         cells += list(paid.get(tuple(cells[:3]), ("", ""))) if paid else []
         lines.append(cells)
-    first = _first(table, headline(table))
     before = len(what)
-    bold = [] if first is None else [(first, at) for at in (0, 1, 2, before + scores.index(headline(table)))]
+    there = _first(table, headline(table)) is not None
+    bold = [(0, at) for at in (0, 1, 2, before + scores.index(headline(table)))] if there else []
     return grid(head, lines, range(before, before + len(scores) + len(SIZES)), bold)
+
+
+def by_score(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells with the best first, then by their headline score, those that cannot be the best behind."""
+    score = f"{headline(table)}_mean"
+    return (
+        table.assign(may=eligible(table))
+        .sort_values(["may", score], ascending=False, kind="stable")
+        .drop(columns="may")
+    )
 
 
 def grid(head: list[str], lines: list[list[str]], right: range, bold: Collection[tuple[int, int]] = ()) -> str:
@@ -343,8 +355,9 @@ def _figure(value: float, form: str) -> str:
 
 
 def _mean_std(row: dict[str, Any], name: str) -> str:
+    """Return a score with its deviation over seeds, where it has any."""
     mean = _figure(row[f"{name}_mean"], ".3f")
-    return f"{mean} ± {row[f'{name}_std']:.3f}" if mean and row["seeds"] > 1 else mean
+    return f"{mean} ± {row[f'{name}_std']:.3f}" if mean and row[f"{name}_std"] > 0 else mean
 
 
 def _remark(row: dict[str, Any]) -> str:
