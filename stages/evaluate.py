@@ -13,7 +13,7 @@ from audioclust.report import numbers, plots, summary, summary_page, table
 from audioclust.report.views import views
 from audioclust.results import costs, files, labels
 from audioclust.results.embeddings import EMBEDDING, TRAINED_HERE, origin, skipped
-from audioclust.runs.evaluate import Evaluate, space
+from audioclust.runs.evaluate import Evaluate, space, tree_points
 from audioclust.views.augment import Augment
 from audioclust.views.clips import load
 from params import Params, run
@@ -48,12 +48,17 @@ def main() -> None:
         _write_metrics(result, methods)
         best, clusters = _best(result, cells)
         _describe(best, clusters, listed, space(best, embeddings, params.items("seeds"))[0], result, evaluate.sample)
-        _draw(result, best, clusters, clips, there, reducers)
+        _draw(result, best, clusters, clips, there, reducers, methods)
+        encoder, shown, x = tree_points(best, clusters, embeddings, params.items("seeds"))
+        title = f"{_name(best)}: its clusters merged in {encoder}"
+        plots.tree(x, clusters[shown], clips["label"].to_numpy()[shown], title, PLOTS / "tree.png")
         k = len(set(clusters[clusters >= 0].tolist()))
-        _draw_numbers(*evaluate.numbers(best, embeddings, params.items("seeds"), k), k)
+        said = _draw_numbers(*evaluate.numbers(best, embeddings, params.items("seeds"), k), k)
         _draw_views(Augment(**params.section("augment", Augment)))
     costs.write(COSTS, "evaluate", [cost])
     print(table.markdown(result, table.spent(COSTS)), *table.remarks(result, methods), sep="\n")
+    if table.headline(result) == table.UNLABELLED:
+        print(f"Of the number of clusters: {said} (plots/numbers.png).")
     if params["data"]["dataset"] == "dcase2018_task5":
         print(table.reference_comparison(result, pd.read_csv(REFERENCE)))
 
@@ -100,6 +105,7 @@ def _draw(
     clips: pd.DataFrame,
     encoders: list[str],
     reducers: list[str],
+    methods: list[str],
 ) -> None:
     """Draw the map of the best cell's encoder, its confusion, the bars of all cells and example log-mels."""
     PLOTS.mkdir(exist_ok=True)
@@ -112,24 +118,32 @@ def _draw(
         shown = clips[what].to_numpy() if there else clusters
         by = what if there or what == "cluster" else f"cluster: no {what}s"
         title = f"{view} of {encoder}, coloured by {by}"
-        plots.clip_map(xy, shown, title, PLOTS / f"map_{what}.png")
-    name = " + ".join(best[part] for part in table.KEY)
-    plots.confusion(clips["label"].to_numpy(), clusters, PLOTS / "confusion.png", name)
+        plots.clip_map(xy, shown, title, PLOTS / f"map_{what}.png", named=not there)
+    plots.confusion(clips["label"].to_numpy(), clusters, PLOTS / "confusion.png", _name(best))
     # The rows travel inside the page of `dvc plots show`, so there are never more than it can draw.
     few = np.sort(np.random.default_rng(0).permutation(len(clips))[:PAGE_ROWS])
     rows = plots.confusion_rows(clips["label"].to_numpy()[few], clusters[few])
     files.write_text(PLOTS / "confusion.csv", rows.to_csv(index=False))
-    plots.bars(result, PLOTS / "bars.png")
-    stats = json.loads((LOGMEL / "stats.json").read_text(encoding="utf-8"))
-    axes = {"hop_seconds": stats["hop_seconds"], "mel_hz": np.array(stats["mel_hz"])}
+    plots.bars(result, PLOTS / "bars.png", methods)
     logmel = np.load(LOGMEL / "logmel.npy", mmap_mode="r")
-    plots.examples(logmel, clips["label"].to_numpy(), clusters, PLOTS / "examples.png", **axes)
+    plots.examples(logmel, clips["label"].to_numpy(), clusters, PLOTS / "examples.png", **_axes())
 
 
-def _draw_numbers(encoder: str, curve: pd.DataFrame, k: int) -> None:
-    """Write and draw what is known of each number of clusters, of which the best cell has ``k``."""
+def _name(cell: dict) -> str:
+    return f"{' + '.join(cell[part] for part in table.KEY)}, seed {cell['seed']}"
+
+
+def _axes() -> dict:
+    """Return what the axes of a log-mel are."""
+    stats = json.loads((LOGMEL / "stats.json").read_text(encoding="utf-8"))
+    return {"hop_seconds": stats["hop_seconds"], "mel_hz": np.array(stats["mel_hz"])}
+
+
+def _draw_numbers(encoder: str, curve: pd.DataFrame, k: int) -> str:
+    """Write and draw what is known of each number of clusters, of which the best cell has ``k``; return it in words."""
     files.write_text(PLOTS / "numbers.csv", curve.to_csv(index=False))
-    plots.numbers(curve, k, f"k-means on {encoder}: {numbers.said(curve)}", PLOTS / "numbers.png")
+    plots.numbers(curve, k, f"k-means on {encoder}", PLOTS / "numbers.png")
+    return numbers.advice(curve).sentence
 
 
 def _draw_views(augment: Augment) -> None:
@@ -138,7 +152,8 @@ def _draw_views(augment: Augment) -> None:
     # The middle clip: as good as any other, and the same one every time.
     row = clips.n // 2
     logmel = np.load(LOGMEL / "logmel.npy", mmap_mode="r")[row]
-    views(logmel, int(clips.frames[row]), clips.mean, clips.std, augment.sized(clips.frames), PLOTS / "views.png")
+    moments, augment = (clips.mean, clips.std), augment.sized(clips.frames)
+    views(logmel, int(clips.frames[row]), *moments, augment, PLOTS / "views.png", **_axes())
 
 
 if __name__ == "__main__":

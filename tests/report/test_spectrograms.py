@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.image import imread
 
 from audioclust.report import spectrograms
-from audioclust.report.plots import COLOURS
+from audioclust.report.canvas import COLOURS
 
 RNG = np.random.default_rng(0)
 
@@ -37,7 +37,7 @@ def test_equal_data_give_equal_bytes_and_only_the_beginning_is_shown(tmp_path):
     spectrograms.separation(tmp_path / "longer.png", **longer)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "longer.png").read_bytes()
     height, width, _ = imread(tmp_path / "one.png").shape
-    assert (height, width) == (528, 1008)
+    assert (height, width) == (552, 1008)
 
 
 def test_each_source_has_a_colour(tmp_path):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.image import imread
 
-from audioclust.report.views import _panels, views
+from audioclust.report.views import _panels, _pooled, views
 from audioclust.views.augment import OPS, Augment
 
 RNG = np.random.default_rng(0)
@@ -41,3 +42,22 @@ def test_every_op_is_a_panel_and_does_something():
     plain = panels.pop("view, no op")
     assert panels.pop("original").shape == (32, 120)
     assert all(image.shape == (32, 64) and np.abs(image - plain).mean() > 0.01 for image in panels.values())
+
+
+@pytest.mark.parametrize("augment, seconds", [
+    (Augment(16, pool=(2, 3)), [1.2] + [0.48] * 15), (Augment(48, "fit"), [1.0] * 16),
+])  # fmt: skip
+def test_the_axes_are_seconds_of_the_clip_and_kilohertz(augment, seconds, tmp_path, monkeypatch):
+    """Also where frames are averaged first, or a clip of 1 s of signal is stretched to a view."""
+    shown, ticks, imshow, set_yticks = [], [], Axes.imshow, Axes.set_yticks
+    monkeypatch.setattr(Axes, "imshow", lambda axes, x, **o: shown.append(o["extent"][1]) or imshow(axes, x, **o))
+    monkeypatch.setattr(
+        Axes, "set_yticks", lambda axes, at, *names, **o: ticks.append(names) or set_yticks(axes, at, *names, **o)
+    )
+    mel_hz = np.geomspace(60, 7800, 32)
+    views(CLIP, 100, -6.0, 3.0, augment, tmp_path / "views.png", hop_seconds=0.01, mel_hz=mel_hz)
+    assert shown == pytest.approx(seconds) and ticks.count((["0.1", "0.5", "2", "6"],)) == 4
+
+
+def test_bands_that_are_averaged_have_the_mean_of_their_frequencies():
+    assert _pooled(np.array([100.0, 200, 300, 500, 900]), Augment(16, pool=(2, 1))).tolist() == [150, 400]

@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from audioclust.points.scale import scale
 from audioclust.report import table
-from audioclust.runs.evaluate import Evaluate, space
+from audioclust.runs import evaluate
+from audioclust.runs.evaluate import Evaluate, space, tree_points
 
 N = 90
 TRUTH = np.repeat(["a", "b", "c"], N // 3)
@@ -124,6 +126,23 @@ def test_the_space_of_a_cell_is_its_encoders_of_its_seed(embeddings, tmp_path):
     x, position = space(cell(7) | {"encoder": "trained"}, known, [3, 7])
     assert x.shape == (N, 5) and not x.any() and position == 1
     assert space(cell() | {"encoder": "scratch"}, known, [0]) == (None, None)
+
+
+def test_the_tree_is_of_a_cells_own_encoder_and_seed_or_of_the_first(embeddings, tmp_path):
+    both = np.stack([np.load(embeddings["e"]), np.load(embeddings["e"])[:, ::-1]])
+    np.save(tmp_path / "trained.npy", both)
+    known = embeddings | {"trained": tmp_path / "trained.npy"}
+    labels = np.repeat([0, 1, 2], N // 3)
+    for asked, wanted in (("trained", both[1]), ("text+trained", both[1]), ("e", both[0]), ("none", both[0])):
+        encoder, rows, x = tree_points(cell(seed=7) | {"encoder": asked}, labels, known, (3, 7))
+        assert encoder == ("trained" if "trained" in asked else "e") and rows.tolist() == list(range(N))
+        np.testing.assert_array_equal(x, scale(wanted, "standardise_l2"))
+
+
+def test_the_tree_of_many_clips_is_of_a_part_that_has_every_cluster(embeddings, monkeypatch):
+    monkeypatch.setattr(evaluate, "IN_TREE", 20)
+    _, rows, x = tree_points(cell(), np.arange(N) // 2, embeddings, (0,))
+    assert len(rows) == len(x) < N and set(rows // 2) == set(range(N // 2))
 
 
 def test_one_far_clip_is_not_the_best_clustering_without_labels(embeddings):

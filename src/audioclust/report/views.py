@@ -1,6 +1,6 @@
 """The picture of what training sees: one clip untouched, through each op alone, weak and strong.
 
-Byte-stable as the pictures of ``plots.py`` are: the draws depend on a seed alone.
+Byte-stable as all pictures are: the draws depend on a seed alone.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import torch
 from matplotlib.axes import Axes
 
 from audioclust.devices import seeded
-from audioclust.report.plots import SHADES, page
+from audioclust.report.canvas import SHADES, WIDTH, mel_axis, picture
 from audioclust.threads import one_thread
 from audioclust.views.augment import OPS, Augment
 
@@ -20,7 +20,17 @@ DRAWS, SHOWN = 9, 6  # of each panel, and the one of them by rank: by chance any
 ACROSS = 4  # panels
 
 
-def views(logmel: np.ndarray, frames: int, mean: float, std: float, augment: Augment, path: Path) -> None:
+def views(
+    logmel: np.ndarray,
+    frames: int,
+    mean: float,
+    std: float,
+    augment: Augment,
+    path: Path,
+    *,
+    hop_seconds: float = 0.01,
+    mel_hz: np.ndarray | None = None,
+) -> None:
     """Draw a clip as it is, as a view that no op has changed, weak, strong, and through every op alone.
 
     Args:
@@ -29,20 +39,38 @@ def views(logmel: np.ndarray, frames: int, mean: float, std: float, augment: Aug
         mean, std: what log-mels are standardised with.
         augment: how views are made. ``mixup`` mixes the clip with itself, half its length later.
         path: the PNG.
+        hop_seconds: seconds between frames of ``logmel``. A view counts from its own start; an op that warps or
+            stretches moves sounds along the axes.
+        mel_hz: (f,) centre frequencies in Hz; without them the bands have no scale.
     """
     panels = _panels(logmel, frames, mean, std, augment)
     low, high = np.percentile(np.concatenate([image.ravel() for image in panels.values()]), (2, 99.5))
     down = -(-len(panels) // ACROSS)
-    with page(path, 8.4, 1.25 * down + 0.5) as figure:
+    with picture(path, WIDTH, 1.25 * down + 0.5) as figure:
         axes = figure.subplots(down, ACROSS, squeeze=False).ravel()
         for each, (name, image) in zip(axes, panels.items(), strict=False):
-            _panel(each, name, image, low, high)
+            shown = frames if augment.length == "fit" else image.shape[1] * augment.pool[1]
+            _panel(each, name, image, shown * hop_seconds, low, high)
         for each in axes[len(panels) :]:
             each.set_axis_off()
+        centres = None if mel_hz is None else _pooled(mel_hz, augment)
         for each in axes[::ACROSS]:
-            each.set_ylabel("mel bands", fontsize=8)
-        figure.supxlabel("frames", fontsize=8)
-        figure.suptitle(f"width {augment.width}, length {augment.length}, centre {augment.centre}", fontsize=9)
+            mel_axis(each, centres)
+        figure.supxlabel("seconds", fontsize=8)
+        figure.suptitle(_title(augment, hop_seconds), fontsize=9)
+
+
+def _title(augment: Augment, hop_seconds: float) -> str:
+    if augment.length == "fit":
+        return f"each clip stretched to {augment.width} frames; centre: {augment.centre}"
+    seconds = augment.width * augment.pool[1] * hop_seconds
+    return f"views of {seconds:.3g} s ({augment.width} frames); centre: {augment.centre}"
+
+
+def _pooled(mel_hz: np.ndarray, augment: Augment) -> np.ndarray:
+    """Return the centre frequencies of the bands that ``Augment.pool`` leaves."""
+    bands = augment.bands(len(mel_hz))
+    return mel_hz[: bands * augment.pool[0]].reshape(bands, -1).mean(axis=1)
 
 
 def _panels(logmel: np.ndarray, frames: int, mean: float, std: float, augment: Augment) -> dict[str, np.ndarray]:
@@ -69,8 +97,10 @@ def _drawn(view: Callable, x: torch.Tensor, lengths: torch.Tensor, plain: torch.
     return found[(found - plain).abs().mean((1, 2)).argsort()[SHOWN]]
 
 
-def _panel(axes: Axes, name: str, image: np.ndarray, low: float, high: float) -> None:
-    axes.imshow(image, origin="lower", aspect="auto", cmap=SHADES, vmin=low, vmax=high, interpolation="nearest")
+def _panel(axes: Axes, name: str, image: np.ndarray, seconds: float, low: float, high: float) -> None:
+    axes.imshow(image, origin="lower", aspect="auto", cmap=SHADES, vmin=low, vmax=high, interpolation="nearest",
+                extent=(0, seconds, -0.5, len(image) - 0.5))  # fmt: skip
     axes.set_title(name.replace("_", " "), loc="left", fontsize=9, pad=3)
     axes.set_yticks([])
     axes.tick_params(labelsize=7)
+    axes.xaxis.get_major_locator().set_params(nbins=5)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from audioclust.points.scale import scale
 from audioclust.report import choice, numbers
 from audioclust.report.metrics import (
     AGAINST,
@@ -27,6 +28,7 @@ from audioclust.report.metrics import (
 from audioclust.report.table import KEY, MAJORITY, NUISANCES, sound
 
 COUNTED = 1000  # clips, at most, whose clusters are counted, by some hundred runs of k-means
+IN_TREE = 10_000  # clips, at most, that tell the distances in the tree
 
 
 class Curve(NamedTuple):
@@ -118,10 +120,29 @@ class Evaluate:
 
         Where the cell has no encoder or two, in the first of its own or of all. ``k`` is the number that it has.
         """
-        encoder = next(name for name in (*cell["encoder"].split("+"), *embeddings) if name in embeddings)
+        encoder = _one_encoder(cell, embeddings)
         n = np.load(embeddings[encoder], mmap_mode="r").shape[-2]
         spaces = _first_spaces(embeddings, seeds, _some(n, min(self.sample, COUNTED)))
         return Curve(encoder, numbers.curve(spaces, encoder, k))
+
+
+def tree_points(
+    cell: Mapping[str, Any], clusters: np.ndarray, embeddings: Mapping[str, Path], seeds: Sequence[int]
+) -> tuple[str, np.ndarray, np.ndarray]:
+    """Return the encoder in whose space a cell's clusters (n,) have their tree, rows (m,) and those clips (m, d).
+
+    The encoder is that of ``Evaluate.numbers``, scaled as the grid does by default. Rows are all clips, of more than
+    ``IN_TREE`` a part that leaves out no cluster.
+    """
+    encoder = _one_encoder(cell, embeddings)
+    x, _ = space({"encoder": encoder, "seed": cell["seed"]}, embeddings, seeds)
+    rows = np.union1d(_some(len(x), IN_TREE), np.unique(clusters, return_index=True)[1])
+    return encoder, rows, scale(np.asarray(x[rows]), "standardise_l2")
+
+
+def _one_encoder(cell: Mapping[str, Any], embeddings: Mapping[str, Path]) -> str:
+    """Return the first of a cell's encoders that has an embedding, or the first of all."""
+    return next(name for name in (*cell["encoder"].split("+"), *embeddings) if name in embeddings)
 
 
 def _first_spaces(embeddings: Mapping[str, Path], seeds: Sequence[int], rows: np.ndarray) -> dict[str, np.ndarray]:

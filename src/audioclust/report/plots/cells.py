@@ -64,9 +64,7 @@ def _marked(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return {mark: row for mark, row in rows.items() if row}
 
 
-def _bars(
-    axes: Axes, rows: pd.DataFrame, score: str, colours: Mapping[str, str], marks: Mapping[tuple, str]
-) -> None:
+def _bars(axes: Axes, rows: pd.DataFrame, score: str, colours: Mapping[str, str], marks: Mapping[tuple, str]) -> None:
     names = [short(f"{r} / {c}", 32) for r, c in zip(rows["reducer"], rows["clusterer"], strict=True)]
     error = {"elinewidth": 1, "capsize": 2, "ecolor": WHISKER}
     deviation = rows[f"{score}_std"].where(rows[f"{score}_std"] > 0)

@@ -6,24 +6,27 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from audioclust.report.canvas import COLOURS, GRID, TEXT, WIDTH, nothing, picture, short
-from audioclust.report.numbers import SEEN, SURE, advice, votes
+from audioclust.report.numbers import GAP, SEEN, SURE, advice, votes
 
 # Criterion (``numbers.votes``) -> its title, and the curves of its panel: column, colour, line and name.
 PANELS = {
-    "agreement": ("Rand index", [
-        ("found_again", COLOURS[0], "-", "with clusters of parts"),
+    "agreement": ("found again (Rand index)", [
+        ("found_again", COLOURS[0], "-", "in parts of the clips"),
         ("agreement", COLOURS[6], "-", "from other random numbers"),
-        ("by_chance", "#888888", ":", "of points without clusters"),
+        ("by_chance", "#888888", ":", "in parts of points without clusters"),
     ]),
-    "stable": ("clips in clusters that are found again", [("stable", COLOURS[2], "-", "")]),
+    "stable": ("share of the clips in clusters that are found again", [("stable", COLOURS[2], "-", "")]),
     "kappa": ("clusters seen by the other encoders (kappa)", [("kappa", COLOURS[3], "-", "")]),
     "silhouette": ("silhouette of all clips", [("silhouette", COLOURS[5], "-", "")]),
     "eigengap": ("eigengap of the neighbour graph", [("eigengap", COLOURS[8], "-", "")]),
 }  # fmt: skip
 TICKS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 500, 1000)
-BAND = "#EEEEEE"  # behind the numbers from the lowest to the highest
+RING = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "color": "black"}
+BAND = "#E8E8E8"  # behind the numbers from the lowest to the highest
 
 
 def numbers(curve: pd.DataFrame, k: int, title: str, path: Path) -> None:
@@ -45,12 +48,14 @@ def numbers(curve: pd.DataFrame, k: int, title: str, path: Path) -> None:
             if name in named:
                 column = "found_again" if name == "agreement" else name
                 height = curve.set_index("k").at[named[name], column]
-                axes.plot(named[name], height, "o", markersize=9, markerfacecolor="none", color="black", clip_on=False)
+                axes.plot(named[name], height, **RING, clip_on=False)
         _bounds(panels, curve)
-        panels[0].legend(loc="lower left", frameon=False, fontsize=7, ncols=1)
+        panels[0].legend(
+            loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=7, borderaxespad=0.1
+        )
         _scale(panels[-1], curve)
         _key(figure, k, said.best)
-        figure.suptitle(f"{short(title, 60)}\n{said.sentence}", fontsize=9)
+        figure.suptitle(f"{short(title, 60)}: {said.sentence}", fontsize=9)
     return None
 
 
@@ -65,13 +70,13 @@ def _panel(axes: Axes, curve: pd.DataFrame, text: str, lines: list[tuple[str, st
 
 
 def _bounds(panels: np.ndarray, curve: pd.DataFrame) -> None:
-    """Scale the panels, and draw from where a number is as good as the best."""
+    """Scale the panels, and draw from where a number is good enough."""
     _, stable, kappa, silhouette, eigengap = panels
     for axes in panels[:2]:
         axes.set_ylim(min(0, curve[["found_again", "agreement", "by_chance"]].min().min()), 1.04)
     silhouette.set_ylim(min(0, curve["silhouette"].min() * 1.1), max(0.05, curve["silhouette"].max() * 1.2))
-    eigengap.set_ylim(0, max(0.05, curve["eigengap"].max() * 1.2))
-    for axes, bound in ((stable, SURE), (kappa, curve["kappa"].max() - SEEN)):
+    eigengap.set_ylim(0, max(1.2 * GAP, curve["eigengap"].max() * 1.2))
+    for axes, bound in ((stable, SURE), (kappa, curve["kappa"].max() - SEEN), (eigengap, GAP)):
         axes.axhline(bound, color=TEXT, linewidth=0.8, linestyle="--", zorder=1)
 
 
@@ -86,6 +91,12 @@ def _scale(axes: Axes, curve: pd.DataFrame) -> None:
 
 def _key(figure: Figure, k: int, best: int | None) -> None:
     """Say below the panels what the marks mean."""
-    middle = "" if best is None else f"   grey: from the lowest to the highest   —  the middle one: {best}"
-    text = f"○  what a criterion speaks for{middle}   ┈  the best cell: {k}   - -  from there on as good as the best"
-    figure.supxlabel(text, fontsize=7, color=TEXT)
+    handles = [
+        Line2D([], [], **RING, linestyle="", label="what a criterion speaks for"),
+        Line2D([], [], color=TEXT, linewidth=0.8, linestyle="--", label="good enough from here on"),
+        Line2D([], [], color=TEXT, linewidth=1.2, linestyle=":", label=f"the best cell: {k}"),
+    ]
+    if best is not None:
+        handles.insert(1, Patch(color=BAND, label="from the lowest to the highest"))
+        handles.append(Line2D([], [], color=TEXT, linewidth=1, label=f"the middle criterion: {best}"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=7.5)

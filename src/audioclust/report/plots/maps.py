@@ -66,7 +66,7 @@ def _legend(figure: Figure, look: Mapping[str, tuple[str, str]]) -> None:
     left, width = PANEL[0] + PANEL[2], 1 - PANEL[0] - PANEL[2]
     figure.legend(
         handles=_handles(look, letters), loc="center left", bbox_to_anchor=(left, 0, width, 1), frameon=False,
-        ncols=columns, fontsize=size, handletextpad=0.2, columnspacing=0.8, borderpad=0, labelspacing=0.5 if size > 7 else 0.35,
+        ncols=columns, fontsize=size, labelspacing=0.5 / columns, handletextpad=0.2, columnspacing=0.8, borderpad=0,
     )  # fmt: skip
 
 
