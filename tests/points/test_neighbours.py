@@ -81,3 +81,16 @@ def test_cosine_neighbours_of_points_of_length_one():
     _, indices = Neighbours(scale(X, "l2")).query(6)
     expected = NearestNeighbors(n_neighbors=6, metric="cosine").fit(X.astype(np.float64)).kneighbors()[1]
     np.testing.assert_array_equal(indices, expected)
+
+
+@pytest.mark.parametrize("d", [3, 20])
+def test_neighbours_of_other_points_are_those_of_all_distances(d):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, d)), rng.normal(size=(17, d))
+    apart = np.linalg.norm(y[:, None] - x[None], axis=2)
+    distances, indices = Neighbours(x).of(y, 5)
+    assert np.array_equal(indices, np.argsort(apart, axis=1)[:, :5]) and indices.dtype == np.int32
+    np.testing.assert_allclose(distances, np.sort(apart, axis=1)[:, :5], rtol=1e-5)
+    assert Neighbours(x).of(y[:0], 5)[0].shape == (0, 5)
+    with pytest.raises(ValueError, match="k=61 of 60 points"):
+        Neighbours(x).of(y, 61)

@@ -54,39 +54,75 @@ class Neighbours:
                     self._distances, self._indices = _search(self.x, k, self.threads)
             return self._distances[:, :k], self._indices[:, :k]
 
+    def of(self, y: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return distances (m, k) float32 and indices (m, k) int32 of the k points nearest to each of ``y`` (m, d).
+
+        Raises:
+            ValueError: k is above n.
+        """
+        if not 1 <= k <= len(self.x):
+            raise ValueError(f"k={k} of {len(self.x)} points: k must be at least 1 and at most the number of points")
+        with threadpool_limits(self.threads):
+            return _search_for(self.x, np.asarray(y, np.float32), k, self.threads)
+
 
 def _search(x: np.ndarray, k: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
     """Search some more than k, drop the point itself, wherever among its duplicates it stands, and measure the rest."""
-    # The search subtracts large squares, which loses small distances: centring keeps more of them.
-    x = x - x.mean(axis=0)
-    # Squares of very small or large numbers leave float32; a power of two leaves the digits as they are.
-    unit = np.float32(power_of_two(x))
-    x /= unit
-    found = _candidates(x, min(k + 1 + SPARE, len(x)), threads)
+    x, _, unit = _moved(x, x[:0])
+    found = _candidates(x, x, min(k + 1 + SPARE, len(x)), threads)
     itself = found == np.arange(len(x))[:, None]
     # Among many duplicates a point may not find itself: the last one then makes room.
     itself[~itself.any(axis=1), -1] = True
-    found = found[~itself].reshape(len(x), -1).astype(np.int32)
-    parts = [_nearest(x, np.arange(i, min(i + ROWS, len(x))), found[i : i + ROWS], k) for i in range(0, len(x), ROWS)]
-    return np.concatenate([p[0] for p in parts]) * unit, np.concatenate([p[1] for p in parts])
+    found = found[~itself].reshape(len(x), -1)
+    distances, indices = _measured(x, x, found, k)
+    return distances * unit, indices
 
 
-def _candidates(x: np.ndarray, k: int, threads: int) -> np.ndarray:
-    """Return the indices (n, k) of the nearest points, the point itself as a rule among them."""
+def _search_for(x: np.ndarray, y: np.ndarray, k: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """Search some more than k of ``x`` for each of ``y``, and measure them."""
+    x, y, unit = _moved(x, y)
+    distances, indices = _measured(x, y, _candidates(x, y, min(k + SPARE, len(x)), threads), k)
+    return distances * unit, indices
+
+
+def _moved(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.float32]:
+    """Return ``x``, and ``y`` alike, about the mean of ``x`` in a unit that suits it, and that unit.
+
+    The search subtracts large squares, which loses small distances: centring keeps more of them. Squares of very small
+    or large numbers leave float32; a power of two leaves the digits as they are.
+    """
+    mean = x.mean(axis=0)
+    x = x - mean
+    unit = np.float32(power_of_two(x))
+    x /= unit
+    return x, (y - mean) / unit, unit
+
+
+def _candidates(x: np.ndarray, y: np.ndarray, k: int, threads: int) -> np.ndarray:
+    """Return the indices (m, k) of the points of ``x`` nearest to each of ``y``, itself as a rule among them."""
     if x.shape[1] <= LOW:
         # Ranks as a list: k = 1 keeps its axis. Median splits do not end among duplicates.
-        return KDTree(x, balanced_tree=False).query(x, list(range(1, k + 1)), workers=threads)[1]
+        return KDTree(x, balanced_tree=False).query(y, list(range(1, k + 1)), workers=threads)[1]
     index = faiss.IndexFlatL2(x.shape[1])
     index.add(x)
-    return index.search(x, k)[1]
+    return index.search(y, k)[1]
 
 
-def _nearest(x: np.ndarray, rows: np.ndarray, found: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the k nearest of each row's candidates ``found`` (b, m) and their distances; the lower index on a tie."""
+def _measured(x: np.ndarray, y: np.ndarray, found: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return distances (m, k) and indices (m, k) of the k nearest to each of ``y`` among its candidates (m, c)."""
+    found = found.astype(np.int32)
+    parts = [_nearest(x, y[i : i + ROWS], found[i : i + ROWS], k) for i in range(0, len(y), ROWS)]
+    if not parts:
+        return np.zeros((0, k), np.float32), np.zeros((0, k), np.int32)
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+
+def _nearest(x: np.ndarray, y: np.ndarray, found: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k nearest of each row's candidates ``found`` (b, c) and their distances; the lower index on a tie."""
     found = np.sort(found, axis=1)
     squared = np.empty(found.shape, np.float32)
     for j in range(found.shape[1]):
-        step = x[rows] - x[found[:, j]]
+        step = y - x[found[:, j]]
         squared[:, j] = np.einsum("ij,ij->i", step, step)
     order = np.argsort(squared, axis=1, kind="stable")[:, :k]
     return np.sqrt(np.take_along_axis(squared, order, axis=1)), np.take_along_axis(found, order, axis=1)

@@ -13,17 +13,44 @@ def scale(x: np.ndarray, how: Scale) -> np.ndarray:
 
     "standardise_l2" is the one, then the other. Dimensions without variance (dead ReLUs) and rows of zeros stay zero.
     """
-    x = np.asarray(x, dtype=np.float32)
-    if how.startswith("standardise"):
-        centred = x - x.mean(axis=0, dtype=np.float64)
-        deviation = centred.std(axis=0)
+    return Scaling.of(x, how)(x)
+
+
+class Scaling(NamedTuple):
+    """What ``scale`` does to points, kept so that later ones are scaled alike."""
+
+    how: Scale
+    mean: np.ndarray  # (d,) float64
+    deviation: np.ndarray  # (d,) float64, 0 of dimensions without variance
+
+    @classmethod
+    def of(cls, x: np.ndarray, how: Scale) -> "Scaling":
+        """Return the scaling of ``x`` (n, d)."""
+        x = np.asarray(x, dtype=np.float32)
+        mean = x.mean(axis=0, dtype=np.float64)
+        deviation = (x - mean).std(axis=0)
         # What is left of a constant after float32 rounding is no variance.
         alive = deviation > 1e-6 * np.abs(x).max(axis=0)
-        x = np.where(alive, centred / np.where(alive, deviation, 1), 0).astype(np.float32)
-    if how.endswith("l2"):
-        length = np.linalg.norm(x, axis=1, keepdims=True)
-        return x / np.where(length > 0, length, 1)
-    return x
+        return cls(how, mean, np.where(alive, deviation, 0))
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Return points (m, d) scaled, float32."""
+        x = self._standardised(x)
+        if self.how.endswith("l2"):
+            length = np.linalg.norm(x, axis=1, keepdims=True)
+            return x / np.where(length > 0, length, 1)
+        return x
+
+    def lengths(self, x: np.ndarray) -> np.ndarray:
+        """Return how long points (m, d) are before "l2" makes their length 1, (m,)."""
+        return np.linalg.norm(self._standardised(x), axis=1)
+
+    def _standardised(self, x: np.ndarray) -> np.ndarray:
+        x = np.asarray(x, dtype=np.float32)
+        if not self.how.startswith("standardise"):
+            return x
+        alive = self.deviation > 0
+        return np.where(alive, (x - self.mean) / np.where(alive, self.deviation, 1), 0).astype(np.float32)
 
 
 class Centred(NamedTuple):

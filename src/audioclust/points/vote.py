@@ -1,13 +1,34 @@
 """Votes of the nearest neighbours: how sure a cluster is of its points, and the cluster of points that come later.
 
-Shapes: n fitted points, m new ones, d dimensions. Distances are Euclidean, noise is -1.
+A later point lies ``distance`` out: how far its neighbours are, beside how far theirs are and how far those of most
+points are. Distances in an embedding mean little by themselves: clusters are dense or loose, and an encoder that barely
+tells the recordings apart puts all of them close together. Rows scaled to length 1 have lost how long they were, and
+what an encoder has never heard is often longer than all else, so that the length is looked at too. ``distance`` is 1
+where ``USUAL`` of the fitted points, each left out in turn, lie no farther out. docs/LOG.md has what was tried.
+
+Shapes: n fitted points, m later ones, d dimensions, e embeddings side by side. Distances are Euclidean, noise is -1.
 """
+
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from audioclust.points.neighbours import Neighbours
 
 NEIGHBOURS = 10
+USUAL = 0.9  # of the fitted points lie within a distance of 1
+LONG = 0.98  # of them are no longer than the length that counts like a distance of 1
+CLOSE = 0.1  # of the usual distance of neighbours: copies of one sound do not make all others far
+ROUNDING = 1e-6
+
+
+class Votes(NamedTuple):
+    """What neighbours say of points, (m,) each."""
+
+    labels: np.ndarray  # int32, of most neighbours, among equally many those with the nearest of all
+    confidence: np.ndarray  # share of the neighbours with the label, NaN of noise
+    distance: np.ndarray  # how far out, 1 at the edge of what is usual
 
 
 def confidence(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -28,4 +49,87 @@ def confidence(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
     if len(x) < 2:
         return np.full(len(x), np.nan)
     _, nearest = Neighbours(x).query(min(NEIGHBOURS, len(x) - 1))
-    return np.where(labels >= 0, (labels[nearest] == labels[:, None]).mean(axis=1), np.nan)
+    return _share(labels[nearest], labels)
+
+
+def _share(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the share of the votes (m, k) for each label (m,), NaN of noise."""
+    return np.where(labels >= 0, (votes == labels[:, None]).mean(axis=1), np.nan)
+
+
+@dataclass
+class Voters:
+    """Fitted points that vote on later ones."""
+
+    x: np.ndarray  # (n, d) float32
+    labels: np.ndarray  # (n,) int32
+    spread: np.ndarray  # (n,) mean distance of each point's neighbours
+    usual: float  # median of the positive ones
+    far: float  # what ``_far`` is for ``USUAL`` of the points
+    long: np.ndarray  # (e,) length that counts like a distance of 1; infinite where lengths say nothing
+    unit: float  # the larger of both for ``USUAL`` of the points
+    own: Votes  # on the fitted points, each left out in turn; their labels are ``labels``
+
+    @classmethod
+    def of(cls, x: np.ndarray, labels: np.ndarray, lengths: np.ndarray | None = None, threads: int = 1) -> "Voters":
+        """Return the voters that fitted points make.
+
+        Args:
+            x: (n, d), scaled.
+            labels: (n,) integers, -1 for noise.
+            lengths: (n, e) of the rows before they were scaled to 1; None: they were not.
+            threads: of the search.
+
+        Raises:
+            ValueError: fewer than two points, or other numbers of labels.
+        """
+        x, labels = np.ascontiguousarray(x, np.float32), np.asarray(labels, np.int32)
+        if len(x) < 2 or labels.shape != (len(x),):
+            raise ValueError(f"labels of shape {labels.shape} for {len(x)} points: at least two, and one label each")
+        distances, nearest = Neighbours(x, threads=threads).query(min(NEIGHBOURS, len(x) - 1))
+        spread = distances.mean(axis=1, dtype=np.float64)
+        above = spread[spread > ROUNDING * spread.max()]
+        usual = float(np.median(above)) if len(above) else 0.0
+        long = np.full(1, np.inf) if lengths is None else np.quantile(lengths, LONG, axis=0)
+        own = Votes(labels, _share(labels[nearest], labels), np.zeros(len(x)))
+        found = cls(x, labels, spread, usual, 1.0, np.where(long > 0, long, np.inf), 1.0, own)
+        found.far = _edge(found._far(spread, nearest))
+        found.unit = _edge(found._distance(spread, nearest, lengths))
+        found.own = own._replace(distance=found._distance(spread, nearest, lengths))
+        return found
+
+    def __call__(self, x: np.ndarray, lengths: np.ndarray | None = None, labels: np.ndarray | None = None) -> Votes:
+        """Return what the fitted points say of points (m, d).
+
+        Args:
+            x: scaled like the fitted ones.
+            lengths: (m, e) of their rows before they were scaled to 1.
+            labels: (m,) where it is known from elsewhere; None: the neighbours vote.
+        """
+        distances, nearest = Neighbours(self.x).of(x, min(NEIGHBOURS, len(self.x)))
+        votes = self.labels[nearest]
+        labels = most(votes) if labels is None else np.asarray(labels, np.int32)
+        distance = self._distance(distances.mean(axis=1, dtype=np.float64), nearest, lengths)
+        return Votes(labels, _share(votes, labels), distance)
+
+    def _distance(self, spread: np.ndarray, nearest: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        """Return how far out (m,) points are: arguments as of ``_far``, and ``lengths`` (m, e)."""
+        far = self._far(spread, nearest) / self.far
+        return (far if lengths is None else np.maximum(far, (lengths / self.long).max(axis=1))) / self.unit
+
+    def _far(self, spread: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+        """Return how far (m,) points are whose ``nearest`` (m, k) are on average ``spread`` (m,) away."""
+        around = np.maximum(self.spread[nearest].mean(axis=1), CLOSE * self.usual)
+        far = np.divide(spread, np.sqrt(around * self.usual), out=np.full(len(spread), np.inf), where=around > 0)
+        return np.where(spread > 0, far, 0)
+
+
+def _edge(values: np.ndarray) -> float:
+    """Return what ``USUAL`` of the values do not exceed, 1 where that is nothing."""
+    return float(np.quantile(values, USUAL)) or 1.0
+
+
+def most(votes: np.ndarray) -> np.ndarray:
+    """Return the label (m,) int32 of most votes (m, k), nearest first; of equally many that of the nearest vote."""
+    counts = (votes[:, :, None] == votes[:, None]).sum(axis=2)  # (m, k): how many have the label of each
+    return votes[np.arange(len(votes)), counts.argmax(axis=1)].astype(np.int32)
