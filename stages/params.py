@@ -59,6 +59,7 @@ STAGE_SECTIONS = {
     "reduce": ("runs.reduce.Reduce",),
     "baseline": ("runs.baseline.Baseline",),
     "evaluate": ("runs.evaluate.Evaluate",),
+    "predict": ("runs.predict.export.Predict",),
     "separator": ("separation.separator.Separator",),
     "separate": ("runs.separate.Separate",),
     **dict.fromkeys(MIXTURES, ("runs.mixtures.Mixtures", "runs.separator.Mixing")),

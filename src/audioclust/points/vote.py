@@ -129,6 +129,11 @@ def _edge(values: np.ndarray) -> float:
     return float(np.quantile(values, USUAL)) or 1.0
 
 
+def vote(x: np.ndarray, labels: np.ndarray, later: np.ndarray) -> np.ndarray:
+    """Return the label (m,) int32 that most neighbours of each of ``later`` (m, d) have, of points ``x`` (n, d)."""
+    return most(labels[Neighbours(x).of(later, min(NEIGHBOURS, len(x)))[1]])
+
+
 def most(votes: np.ndarray) -> np.ndarray:
     """Return the label (m,) int32 of most votes (m, k), nearest first; of equally many that of the nearest vote."""
     counts = (votes[:, :, None] == votes[:, None]).sum(axis=2)  # (m, k): how many have the label of each

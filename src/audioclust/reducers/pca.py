@@ -19,15 +19,18 @@ class PCA:
     stochastic = False
 
     def fit_transform(self, X: np.ndarray, y: object = None) -> np.ndarray:
-        """Return (n, dim_) float32 of ``X`` (n, d)."""
+        """Return (n, dim_) float32 of ``X`` (n, d); ``mean_`` (d,) and ``axes_`` (dim_, d) reduce other points too."""
         validate(self)
         n, d = X.shape
         self.dim_ = min(self.dim, max(n - 1, 1), d)
+        self.mean_, self.axes_ = np.asarray(X[0], np.float64), np.zeros((self.dim_, d))
         if np.ptp(X, axis=0).max() == 0:
             return np.zeros((n, self.dim_), np.float32)  # all points are one
+        self.mean_ = X.mean(axis=0, dtype=np.float64)
         x = np.empty((n, d), np.float32)
-        np.subtract(X, X.mean(axis=0, dtype=np.float64), out=x, casting="same_kind")
-        return np.ascontiguousarray(x @ _signed(axes(x, self.dim_)).astype(np.float32))
+        np.subtract(X, self.mean_, out=x, casting="same_kind")
+        self.axes_ = _signed(axes(x, self.dim_)).T
+        return np.ascontiguousarray(x @ self.axes_.T.astype(np.float32))
 
 
 def _signed(found: np.ndarray) -> np.ndarray:

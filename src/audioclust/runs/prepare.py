@@ -10,6 +10,7 @@ import json
 import math
 import os
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,7 +91,7 @@ class Prepare:
         self.check()
         paths = table["path"].tolist()
         with Unfinished(scratch, _key(self._settings(), paths)) as folder:
-            found = self._converted(self._sections(paths, root), root, folder)
+            found = self.convert(paths, root, folder)
             rejected = [row for each in found for row in each["rejected"]]
             rows = [row for each in found for row in each["clips"]]
             _write_csv(pd.DataFrame(rejected, columns=["path", "start", "reason", "detail"]), out / "rejected.csv")
@@ -103,6 +104,17 @@ class Prepare:
             _write_json({"sample_rate": self.sample_rate, "samples": self._settings()["samples"]}, out / "format.json")
             _write_json(info, out / "info.json")
         return _summary(info, found, rejected)
+
+    def convert(self, paths: list[str], root: Path, scratch: Path) -> list[dict[str, Any]]:
+        """Return what became of each recording, in order: ``path``, ``clips`` and ``rejected``, rows of the tables of
+        these names, and for ``sounds`` where in ``scratch`` its samples lie.
+
+        Args:
+            paths: different ones, relative to ``root``.
+            root: the folder of the recordings.
+            scratch: the folder to decode into.
+        """
+        return self._converted(self._sections(paths, root), root, scratch)
 
     def check(self) -> None:
         if self.sample_rate != "auto" and round(self.clip_seconds * self.sample_rate) < 1:
@@ -319,6 +331,14 @@ def _by_path(parts: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     for part in parts:
         found.setdefault(part["path"], []).append(part)
     return list(found.values())
+
+
+def sounds(each: dict[str, Any], samples: int) -> Iterator[np.ndarray]:
+    """Yield the clips of a recording, of which ``convert`` tells, in order: (m, samples) int16, memory maps."""
+    for part in each["parts"] if each["clips"] else ():
+        if part["clips"]:
+            shape = len(part["clips"]), samples
+            yield np.memmap(part["raw"], np.int16, "r", part["offset"], shape)
 
 
 def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
