@@ -8,6 +8,7 @@ A line per recording that cannot be used goes to the standard error; the exit st
 """
 
 import argparse
+import math
 import os
 import sys
 from contextlib import ExitStack, redirect_stdout
@@ -50,9 +51,12 @@ def _arguments() -> argparse.Namespace:
 
 
 def _limit(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text}: must be above 0")
+        raise argparse.ArgumentTypeError(f"{text}: must be a number above 0")
     return value
 
 
