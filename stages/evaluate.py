@@ -1,6 +1,6 @@
 """Scores of every labelling, the table, the pictures and the clusters of the best cell. Run by ``dvc repro evaluate``.
 
-Enumerates what to score from params.yaml, never from the folder: outputs of items that were removed stay behind.
+What is scored is enumerated by ``cells``.
 """
 
 import json
@@ -8,16 +8,17 @@ import json
 import numpy as np
 import pandas as pd
 
+import cells
 import own_source  # noqa: F401
 from audioclust.report import numbers, plots, summary, summary_page, table
 from audioclust.report.views import views
-from audioclust.results import costs, files, labels
-from audioclust.results.embeddings import EMBEDDING, TRAINED_HERE, origin, skipped
+from audioclust.results import costs, files
+from audioclust.results.embeddings import EMBEDDING, skipped
 from audioclust.runs.evaluate import Evaluate, space, tree_points
 from audioclust.views.augment import Augment
 from audioclust.views.clips import load
 from params import Params, run
-from paths import CLIPS, CLUSTERS, COSTS, EMBEDDINGS, LABELS, LOGMEL, METRICS, PLOTS, REDUCED, TRUTH
+from paths import CLIPS, CLUSTERS, COSTS, EMBEDDINGS, LOGMEL, METRICS, PLOTS, REDUCED, TRUTH
 
 REFERENCE = "docs/reference_table.csv"
 PAGE_ROWS = 5000
@@ -25,28 +26,19 @@ PAGE_ROWS = 5000
 
 def main() -> None:
     params = Params()
-    encoders, reducers = [*params.items("encoders"), *params.items("pretexts")], params.items("reducers")
-    methods, pairs = params.methods(), params.pairs()
+    encoders, reducers, methods = cells.encoders(params), params.items("reducers"), cells.methods(params)
     text = {"dtype": str, "keep_default_na": False}
     listed = pd.read_csv(CLIPS / "clips.csv", skip_blank_lines=False, **text)
     clips = pd.read_csv(TRUTH / "labels.csv", skip_blank_lines=False, **text).join(_nuisances(listed))
-    runs = {"grid": encoders, "deep": methods, "pair": pairs}
-    origins = {encoder: origin(EMBEDDINGS / encoder) for encoder in encoders}
-    archives = [LABELS / stage / f"{name}.npz" for stage, names in runs.items() for name in names]
-    # What the grid runs too leads there; of a pair it leads the two encoders.
-    methods = list(dict.fromkeys([*methods, *(name for name in pairs if name not in params.items("clusterers"))]))
-    cells = [
-        (cell | {table.ORIGIN: origins.get(cell["encoder"], TRAINED_HERE)}, found)
-        for archive in archives for cell, found in zip(*labels.load(archive), strict=True)
-    ]  # fmt: skip
+    labellings = cells.cells(params)
     evaluate = Evaluate(**params.section("evaluate", Evaluate))
     with costs.measured() as cost:
         there = [encoder for encoder in encoders if not skipped(EMBEDDINGS / encoder)]
         embeddings = {encoder: EMBEDDINGS / encoder / EMBEDDING for encoder in there}
-        rows = evaluate.rows(clips, cells, embeddings, params.items("seeds"))
+        rows = evaluate.rows(clips, labellings, embeddings, params.items("seeds"))
         result = table.aggregate(rows)
         _write_metrics(result, methods)
-        best, clusters = _best(result, cells)
+        best, clusters = cells.first(labellings, table.best(result))
         _describe(best, clusters, listed, space(best, embeddings, params.items("seeds"))[0], result, evaluate.sample)
         _draw(result, best, clusters, clips, there, reducers, methods)
         encoder, shown, x = tree_points(best, clusters, embeddings, params.items("seeds"))
@@ -72,16 +64,6 @@ def _nuisances(clips: pd.DataFrame) -> pd.DataFrame:
 def _write_metrics(result: pd.DataFrame, methods: list[str]) -> None:
     files.write_text(METRICS / "table.csv", result.to_csv(index=False))
     files.write_text(METRICS / "summary.json", json.dumps(table.summary(result, methods), indent=1) + "\n")
-
-
-def _best(result: pd.DataFrame, cells: list) -> tuple[dict, np.ndarray]:
-    """Return what the best cell is, of the first of its seeds that ran, and its labels (n,)."""
-    best = table.best(result)
-    return next(
-        (cell, found)
-        for cell, found in cells
-        if not cell["reason"] and all(cell[key] == best[key] for key in table.KEY)
-    )
 
 
 def _describe(

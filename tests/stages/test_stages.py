@@ -1,71 +1,15 @@
 """What users bring: a folder without labels, of one class, of fewer clips than clusters, with odd names. In process."""
 
-import importlib
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-import yaml
-from matplotlib.figure import Figure
 from matplotlib.image import imread
-
-import params as params_module
-
-ROOT = Path(__file__).resolve().parents[2]
-RATE = 16000
-
-
-def tone(path: Path, pitch: float, seconds: float = 0.6, seed: int = 0) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
-    t = np.arange(int(seconds * RATE)) / RATE
-    soundfile.write(path, 0.3 * np.sin(2 * np.pi * pitch * t) + rng.normal(0, 0.01, len(t)), RATE)
-
-
-@pytest.fixture
-def work(tmp_path, monkeypatch):
-    """An empty working folder with a params.yaml for a folder of recordings; returns a function that changes it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    (tmp_path / "docs").mkdir()
-    content = yaml.safe_load((ROOT / "params.yaml").read_text()) | {
-        "data": {"dataset": "folder", "root": "in", "clip_seconds": 0.5},
-        "encoders": ["logmel_stats"],
-        "pretexts": [],
-        "methods": {},
-        "reducers": ["none"],
-        "clusterers": ["kmeans"],
-        "seeds": [0],
-    }
-
-    def change(**sections) -> Path:
-        content.update(sections)
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-        return tmp_path
-
-    change()
-    return change
-
-
-@pytest.fixture
-def unpainted(monkeypatch):
-    """Pictures are laid out and their files stay empty: painting takes most of the time of tests of something else."""
-    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: Path(path).touch())
-
-
-def run(stage: str, *arguments: str) -> None:
-    """Run a stage's main as its script does."""
-    sys.argv = [f"stages/{stage}.py", *arguments]
-    name = f"stages_{stage}"
-    spec = importlib.util.spec_from_file_location(name, ROOT / "stages" / f"{stage}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    params_module.run(module.main)
+from stages_fixture import RATE, ROOT, run, tone
 
 
 def run_all() -> pd.DataFrame:
