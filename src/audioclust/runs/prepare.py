@@ -22,6 +22,7 @@ from pydantic import Field
 
 from audioclust import parallel
 from audioclust.clips.audio import Level, clips, gain, open_recording, resampled, to_int16
+from audioclust.clips.identity import clip_id
 from audioclust.clips.rejected import Rejected
 from audioclust.datasets._layout import printable
 from audioclust.parameters import NonNegative, Positive, Unit
@@ -308,10 +309,9 @@ def _clip(
         part["silent"].append([start, channel])
         return
     stream.write(sound.tobytes())
-    name = f"{part['path']}|{position * samples / rate:.6f}|{channel}"
     part["clips"].append(
         {
-            "clip_id": hashlib.blake2b(name.encode(), digest_size=6).hexdigest(),
+            "clip_id": clip_id(part["path"], position * samples / rate, channel),
             "path": part["path"],
             "start": start,
             "duration": round(len(x) / rate, 6),
