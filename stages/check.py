@@ -1,8 +1,8 @@
 """Check all of ``params.yaml``, find the encoders' weights, and write down what other stages depend on.
 
-Run by ``dvc repro check``. Into ``data/check`` go the fingerprint of each stage's code, what each encoder takes and
-which views it embeds, what the kind of sound sets, the sections of the grid's reducers and clusterers with their
-defaults, and every ``k`` that is asked for.
+Run by ``dvc repro check``. Into ``data/check`` go the fingerprint of each stage's code, the data set with its
+parameters, what each encoder takes and which views it embeds, what the kind of sound sets, the sections of the grid's
+reducers and clusterers with their defaults, and every ``k`` that is asked for.
 """
 
 import gc
@@ -37,6 +37,7 @@ def main() -> None:
             files.write_text(CHECK / "code" / stage, fingerprints.stage(stage.partition("/")[0], *items))
     for name in params.separators():
         _add_start(CHECK / "code/separator" / name, params.separator(name).get("start"))
+    _write_json(CHECK / "dataset.json", _dataset(params))
     kinds = {name: registry.get("encoders", name) for name in params.items("encoders")}
     _write_json(CHECK / "inputs.json", {name: kind.input for name, kind in kinds.items()})
     described = {name: weights.describe(kind) for name, kind in kinds.items()}
@@ -100,9 +101,10 @@ def _find_weights(params: Params, must: set[str]) -> None:
 
 def _code(params: Params) -> dict[str, list[tuple[str, str]]]:
     """Return the stages, as ``stage`` or ``stage/item``, and the items, room and name, that each runs."""
-    dataset = [("datasets", params["data"]["dataset"])]
+    dataset = [("datasets", params.dataset()[0])]
     found = {"recordings": dataset, "prepare": dataset, "label": [], "texts": [], "logmel": []}
     found |= {"evaluate": [], "separate": []}
+    found["report"] = [("report.exports", name) for name in registry.names("report.exports")]
     corpora = {params[name]["corpus"] for name in params.mixtures()}
     read = {params[corpus]["dataset"] for corpus in corpora if "dataset" in (params[corpus] or {})}
     found["mixtures"] = [(CORPORA, name) for name in sorted(corpora)] + [("datasets", name) for name in sorted(read)]
@@ -115,6 +117,14 @@ def _code(params: Params) -> dict[str, list[tuple[str, str]]]:
         found[f"deep/{name}"] = [("methods", name), *trained]
     found |= {f"pair/{name}": [("methods", name)] for name in params.pairs()}
     return found
+
+
+def _dataset(params: Params) -> dict[str, Any]:
+    """Return the name and the section of the data set; not where it lies: a folder that is moved runs nothing again."""
+    name = params.dataset()[0]
+    kind = registry.get("datasets", name)
+    section = values(kind(**params.section(name, kind)))
+    return {"name": name, "parameters": {key: value for key, value in section.items() if key != "path"}}
 
 
 def _views(params: Params, encoder: str) -> dict[str, Any]:

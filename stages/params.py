@@ -34,6 +34,7 @@ PAIRS = "pairs"  # the mapping from a method on two views to the two encoders wh
 METHODS = "methods"  # the mapping from a method to the encoder that it starts from, or null
 SEPARATORS = "separators"  # the mapping from a model to the mixtures that it trains on, with parameters of its own
 MIXTURES = ("mixtures", "music")  # sections of such mixtures
+FOLDER = "folder"  # the data set of any folder of recordings
 CORPORA = "separation.corpora"  # the room of what they are made of
 # What a list (or the mapping) names -> the room of audioclust where its items are.
 ITEMS = {
@@ -60,6 +61,7 @@ STAGE_SECTIONS = {
     "baseline": ("runs.baseline.Baseline",),
     "evaluate": ("runs.evaluate.Evaluate",),
     "predict": ("runs.predict.export.Predict",),
+    "report": ("runs.report.Lists",),
     "separator": ("separation.separator.Separator",),
     "separate": ("runs.separate.Separate",),
     **dict.fromkeys(MIXTURES, ("runs.mixtures.Mixtures", "runs.separator.Mixing")),
@@ -97,6 +99,15 @@ class Params:
             mistakes = [f"{key} = {self[key]}: names an item twice; every item may stand there once"]
         self.stop(mistakes)
         return values[key]
+
+    def dataset(self) -> tuple[str, str]:
+        """Return the data set and the folder of its recordings: ``folder.path``, where it is set, before ``data``'s."""
+        folder = self._raw(FOLDER).get("path")
+        if folder is not None:
+            return FOLDER, folder
+        source = _kind(STAGE_SECTIONS["data"][0])
+        data = {"root": source.root} | self.part("data", source)
+        return data["dataset"], data["root"]
 
     def methods(self) -> dict[str, str | None]:
         """Return the deep methods that run, and the encoder that each starts from; None: from none."""

@@ -1,9 +1,12 @@
-"""Recordings to clips of one rate and length. Run by ``dvc repro prepare`` as ``python stages/prepare.py``."""
+"""Recordings to clips of one rate and length. Run by ``dvc repro prepare`` as ``python stages/prepare.py``.
+
+``summary.txt`` says where labels come from, what was used and what was not.
+"""
 
 import json
 
 import own_source  # noqa: F401
-from audioclust.results import costs
+from audioclust.results import costs, files
 from audioclust.runs.prepare import Prepare
 from params import Params, run
 from paths import CLIPS, COSTS, RATES, SCRATCH
@@ -14,14 +17,15 @@ def main() -> None:
     params = Params()
     with costs.measured() as cost:
         root, recordings = found(params)
-        for sentence in recordings.attrs.get("said", ()):
-            print(sentence)
+        said = recordings.attrs.get("said", [])
+        print(*said, sep="\n", end="\n" * bool(said))
         wanted = json.loads(RATES.read_text(encoding="utf-8"))
-        said = Prepare(**params.part("data", Prepare)).run(
+        used = Prepare(**params.part("data", Prepare)).run(
             recordings, root, CLIPS, scratch=SCRATCH / "prepare", rates=(wanted["least"], wanted["most"])
         )
+    files.write_text(CLIPS / "summary.txt", "\n".join([*said, used, ""]))
     costs.write(COSTS, "prepare", [cost])
-    print(said)
+    print(used)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,6 @@ from paths import PROJECT
 
 def found(params: Params) -> tuple[Path, pd.DataFrame]:
     """Return the folder of the recordings and their list."""
-    source = Source(**params.part("data", Source))
+    source = Source(*params.dataset())
     kind = registry.get("datasets", source.dataset)
     return source.find(kind(**params.section(source.dataset, kind)), PROJECT)

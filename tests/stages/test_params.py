@@ -502,7 +502,9 @@ def test_a_folder_in_double_quotes_inside_of_the_override_is_taken_as_it_is(tmp_
 
 def test_the_folder_is_set_without_a_plus(tmp_path):
     path = override(tmp_path, "folder.labels=csv", "folder.csv=truth.csv")
-    assert Params(path).section("folder", registry.get("datasets", "folder")) == {"labels": "csv", "csv": "truth.csv"}
+    assert Params(path).section("folder", registry.get("datasets", "folder")) == {
+        "path": None, "labels": "csv", "csv": "truth.csv",
+    }  # fmt: skip
 
 
 def test_dvc_changes_one_line_of_the_file(tmp_path):

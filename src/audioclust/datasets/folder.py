@@ -16,9 +16,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
+from pydantic import Field
 
 from audioclust.datasets import _layout
 from audioclust.datasets._layout import ENDINGS
@@ -36,8 +37,10 @@ UNSEEN = dict.fromkeys(map(ord, "\u00a0\u2007\u202f"), " ") | dict.fromkeys(map(
 
 @dataclass
 class Folder:
-    """``root`` is the folder."""
+    """``root`` is the folder: that of the section ``data``, or ``path``."""
 
+    # The folder of the recordings; it takes the place of data.dataset and data.root
+    path: Annotated[str, Field(min_length=1)] | None = None
     # "auto" takes the table where there is one, else the subfolders where every recording lies in one of 2 to 100, else
     # none. With "subfolders" a recording beside them has no label.
     labels: Literal["auto", "subfolders", "csv", "none"] = "auto"  # where labels come from
@@ -57,9 +60,10 @@ class Folder:
         """
         validate(self)
         if not root.is_dir():
+            key = "folder.path" if self.path is not None and Path(self.path) == root else "data.root"
             raise FileNotFoundError(
-                f"data.root = {root}: no such folder; set data.root to the folder of the recordings, in -S within "
-                "double quotes of its own: -S 'data.root=\"/a (b), c\"'"
+                f"{key} = {root}: no such folder; set {key} to the folder of the recordings, in -S within double "
+                f"quotes of its own: -S '{key}=\"/a (b), c\"'"
             )
         tree = _walk(root)
         file = root / (self.csv or TABLE)

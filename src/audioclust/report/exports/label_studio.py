@@ -24,11 +24,10 @@ def files(recordings: Sequence[Recording], cell: str) -> dict[str, str]:
         recordings: with their regions.
         cell: encoder/reducer/clusterer/seed of the clusters, the version of the predictions.
     """
-    tasks = [_task(each, cell) for each in recordings]
+    tasks = ",\n".join(json.dumps(_task(each, cell), ensure_ascii=False) for each in recordings)
     regions = sorted((region.cluster, region.label) for each in recordings for region in each.regions)
     labels = dict.fromkeys(one_line(label) for _, label in regions)
-    text = json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
-    return {"label_studio.json": text, "label_studio.xml": _interface(labels)}
+    return {"label_studio.json": f"[\n{tasks}\n]\n", "label_studio.xml": _interface(labels)}
 
 
 def _task(recording: Recording, cell: str) -> dict[str, Any]:
