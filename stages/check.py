@@ -22,7 +22,7 @@ from audioclust.runs import weights
 from audioclust.training.saving import WEIGHTS
 from audioclust.views.waves import Waves
 from params import CORPORA, ITEMS, Params, check_all, run
-from paths import CHECK, NOTHING, SEPARATORS
+from paths import CHECK, MODELS, NOTHING, SEPARATORS
 
 GRID = ("reducers", "clusterers")
 
@@ -58,7 +58,8 @@ def main() -> None:
             sections[name] = {"room": room, "parameters": section, "code": code}
     _write_json(CHECK / "grid.json", grid)
     files.write_text(NOTHING / "README", "Methods that start from nothing depend on this file, which never changes.\n")
-    files.write_text(SEPARATORS / NOTHING.name / "README", "For a params.yaml without separators.\n")
+    for folder, what in ((SEPARATORS, "separators"), (MODELS, "methods")):
+        files.write_text(folder / NOTHING.name / "README", f"For a params.yaml without {what}.\n")
 
 
 @contextmanager

@@ -61,7 +61,7 @@ STAGE_SECTIONS = {
     "baseline": ("runs.baseline.Baseline",),
     "evaluate": ("runs.evaluate.Evaluate",),
     "predict": ("runs.predict.export.Predict",),
-    "report": ("runs.report.Lists",),
+    "report": ("runs.report.Lists", "report.page.Report"),
     "separator": ("separation.separator.Separator",),
     "separate": ("runs.separate.Separate",),
     **dict.fromkeys(MIXTURES, ("runs.mixtures.Mixtures", "runs.separator.Mixing")),

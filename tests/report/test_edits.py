@@ -51,14 +51,13 @@ def test_the_example_in_the_file_is_read(said):
     assert (found.split, found.drop) == ({2: 3}, [7])
 
 
-def test_merge_split_drop_and_names_follow_each_other(said):
-    text = "names: {2: dog, 5: bark}\nmerge: [[3, 0]]\nsplit: {2: 2, 3: 2}\ndrop: [1]\n"
+def test_split_merge_drop_and_names_follow_each_other(said):
+    text = "names: {3: cat, 2: dog, 5: bark, 0: gone}\nmerge: [[3, 4, 0]]\nsplit: {2: 2, 0: 2}\ndrop: [1]\n"
     labels, names = applied(said, text)
-    assert names == {2: "dog", 5: "bark"}
+    assert names == {2: "dog", 3: "cat", 5: "bark"}
     assert labels[LABELS == 1].tolist() == [-1] * 4 and labels[LABELS == -1].tolist() == [-1, -1]
-    assert labels[LABELS == 2].tolist() == [4, 2, 2, 2, 2]  # the largest part keeps the number
-    merged = labels[np.isin(LABELS, (0, 3))]
-    assert set(merged) == {3, 5} and np.bincount(merged)[3] == 6  # two groups: six of cluster 0, three of 3
+    assert labels[LABELS == 2].tolist() == [3, 2, 2, 2, 2]  # the largest part keeps the number, the other is merged
+    assert labels[LABELS == 0].tolist() == [5, 3, 3, 3, 3, 3] and set(labels[LABELS == 3]) == {3}
     assert np.bincount(LABELS + 1).tolist() == [2, 6, 4, 5, 3], "the input is left as it is"
 
 
@@ -106,8 +105,8 @@ def test_yaml_is_read_as_of_1_2_and_a_byte_order_mark_is_passed_over(said):
         ("merge: [[1, 2], [2, 3]]", "cluster 2 stands there twice"),
         ("merge: [[1, 1]]", "cluster 1 stands there twice"),
         ("merge: [[1, 9]]", "merge: cluster 9 does not exist"),
-        ("merge: [[1, 2]]\nsplit: {2: 2}", "split: cluster 2 is merged into 1"),
-        ("merge: [[1, 2]]\nnames: {2: dog}", "names: cluster 2 is merged into 1"),
+        ("split: {2: 2}\nmerge: [[1, 5]]", "merge: cluster 5 does not exist: .* has the clusters 0, 1, 2, 3, 4;"),
+        ("merge: [[1, 2]]\ndrop: [2]", "drop: cluster 2 is merged into 1"),
         ("drop: [1, 1]", "drop: cluster 1 is dropped"),
         ("drop: [0, 1, 2, 3]", "no cluster is left"),
         ("split: {1: 1}", "cluster 1 into 1: must be 2 or more, and at most its 4 clips"),

@@ -1,8 +1,9 @@
 """``clusters.yaml``: which cell is reported, and what its user makes of its clusters: names, merges, splits, drops.
 
-They are applied in the order merge, split, drop, names, each to the numbers that the ones before leave. Numbers are
-stable: a merged cluster keeps the first number, the parts of a split one get its number, the largest part, and the next
-ones that no cluster of the cell has; a dropped cluster becomes noise, -1.
+They are applied in the order split, merge, drop, names, each to the numbers that the ones before leave. Numbers are
+stable: the largest part of a split cluster keeps its number, the others get the next ones that no cluster has, in the
+order of the file; a merged cluster keeps the first number; a dropped one becomes noise, -1. A name of a cluster that
+was merged into another or dropped says nothing.
 
 Shapes: n clips, d dimensions.
 """
@@ -12,7 +13,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -32,14 +33,18 @@ class Edits:
 
     cell: str = BEST  # encoder/reducer/clusterer/seed, or the best one
     names: dict[Number, Annotated[str, Field(strict=True)]] = field(default_factory=dict)
-    merge: list[list[Number]] = field(default_factory=list)  # lists of clusters that become one
     split: dict[Number, Annotated[int, Field(strict=True)]] = field(default_factory=dict)  # cluster -> parts
+    merge: list[list[Number]] = field(default_factory=list)  # lists of clusters that become one
     drop: list[Number] = field(default_factory=list)
     path: Path = field(default=Path("clusters.yaml"), kw_only=True)
 
     def number(self) -> int:
         """Return how many clusters are named, merged, split or dropped."""
         return len(self.names) + sum(map(len, self.merge)) + len(self.split) + len(self.drop)
+
+    def said(self) -> dict[str, Any]:
+        """Return what is edited, as the file has it."""
+        return {key: getattr(self, key) for key in ("names", "split", "merge", "drop")}
 
 
 class Edited(NamedTuple):
@@ -107,15 +112,16 @@ def apply(edits: Edits, labels: np.ndarray, x: np.ndarray, cell: str, random_sta
             its clips, no cluster left, or a name that is no name.
     """
     state = _State(labels, edits, cell)
-    for clusters in edits.merge:
-        state.merge(clusters)
     for cluster, parts in edits.split.items():
         state.split(cluster, parts, x, random_state)
+    for clusters in edits.merge:
+        state.merge(clusters)
     for cluster in edits.drop:
         state.drop(cluster)
     if edits.drop and not (state.labels >= 0).any():
         raise ValueError(f"{edits.path}: drop: no cluster is left; keep one")
-    return Edited(state.labels, {cluster: state.name(cluster, name) for cluster, name in edits.names.items()})
+    names = {cluster: state.name(cluster, name) for cluster, name in edits.names.items()}
+    return Edited(state.labels, {cluster: name for cluster, name in names.items() if cluster not in state.gone})
 
 
 class _State:
@@ -126,6 +132,20 @@ class _State:
         self.merged: set[int] = set()
         self.gone: dict[int, str] = {}
         self.free = int(labels.max(initial=-1)) + 1
+
+    def split(self, cluster: int, parts: int, x: np.ndarray, random_state: int) -> None:
+        self._must("split", cluster)
+        rows = np.flatnonzero(self.labels == cluster)
+        what = f"{self.edits.path}: split: cluster {cluster} into {parts}"
+        if not 2 <= parts <= len(rows):
+            raise ValueError(f"{what}: must be 2 or more, and at most its {len(rows)} clips")
+        found = KMeans(parts, random_state=random_state).fit(np.asarray(x[rows])).labels_
+        sizes = np.bincount(found)
+        if len(sizes) < parts:
+            raise ValueError(f"{what}: its clips are the same but for {len(sizes)}; split it into fewer")
+        for part in np.argsort(-sizes, kind="stable")[1:]:  # the largest keeps the number
+            self.labels[rows[found == part]] = self.free
+            self.free += 1
 
     def merge(self, clusters: Sequence[int]) -> None:
         if len(clusters) < 2:
@@ -142,20 +162,6 @@ class _State:
         self.labels[np.isin(self.labels, others)] = first
         self.gone |= {other: f"is merged into {first}" for other in others}
 
-    def split(self, cluster: int, parts: int, x: np.ndarray, random_state: int) -> None:
-        self._must("split", cluster)
-        rows = np.flatnonzero(self.labels == cluster)
-        what = f"{self.edits.path}: split: cluster {cluster} into {parts}"
-        if not 2 <= parts <= len(rows):
-            raise ValueError(f"{what}: must be 2 or more, and at most its {len(rows)} clips")
-        found = KMeans(parts, random_state=random_state).fit(np.asarray(x[rows])).labels_
-        sizes = np.bincount(found)
-        if len(sizes) < parts:
-            raise ValueError(f"{what}: its clips are the same but for {len(sizes)}; split it into fewer")
-        for part in np.argsort(-sizes, kind="stable")[1:]:  # the largest keeps the number
-            self.labels[rows[found == part]] = self.free
-            self.free += 1
-
     def drop(self, cluster: int) -> None:
         self._must("drop", cluster)
         self.labels[self.labels == cluster] = -1
@@ -163,7 +169,8 @@ class _State:
 
     def name(self, cluster: int, name: str) -> str:
         """Return a cluster's name on one line."""
-        self._must("names", cluster)
+        if cluster not in self.gone:
+            self._must("names", cluster)
         said, what = " ".join(name.split()), f"{self.edits.path}: names: cluster {cluster}: {name!r}"
         if not said or any(unicodedata.category(each) in ("Cc", "Cs") for each in said):
             raise ValueError(f"{what}: must be a text of characters that can be printed")

@@ -4,7 +4,7 @@ Shapes: n clips, d dimensions, f mel bands, m neighbours; noise is -1.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,12 +15,10 @@ import pandas as pd
 from audioclust import registry
 from audioclust.clips.identity import channels
 from audioclust.parameters import choices
-from audioclust.points.neighbours import Neighbours
-from audioclust.points.scale import scale
-from audioclust.points.vote import confidence
 from audioclust.report import edits, lists, summary, table
 from audioclust.results import files
-from audioclust.runs.evaluate import space
+from audioclust.runs.predict.export import Outputs, fitted
+from audioclust.runs.predict.model import Model
 
 ROOM = "report.exports"
 README = """\
@@ -53,81 +51,73 @@ class Reported(NamedTuple):
     """A cell, its clusters as they were edited, and what is known of them."""
 
     name: str  # encoder/reducer/clusterer/seed
-    labels: np.ndarray  # (n,)
-    names: dict[int, str]
-    neighbours: np.ndarray  # (n, m) rows of the nearest other clips
+    model: Model  # of the cell, with the edited labels
     clusters: list[summary.Cluster]
     listed: pd.DataFrame  # from ``lists.clip_list``
 
+    @property
+    def labels(self) -> np.ndarray:
+        """Labels (n,), edited."""
+        return self.model.voters.labels
+
 
 def pick(wanted: edits.Edits, best: Labelling, labellings: Sequence[Labelling]) -> Labelling:
-    """Return the labelling that ``clusters.yaml`` names, or the best one.
+    """Return the labelling that ``clusters.yaml`` names, or the ``best`` one.
 
     Raises:
         ValueError: there is no such cell, or it did not run.
     """
     if wanted.cell == edits.BEST:
         return best
-    names = [lists.column(cell) for cell, _ in labellings]
-    found = edits.find(wanted, {name: cell["reason"] for name, (cell, _) in zip(names, labellings, strict=True)})
-    return labellings[names.index(found)]
+    cells = {lists.column(cell): (cell, labels) for cell, labels in labellings}
+    return cells[edits.find(wanted, {name: cell["reason"] for name, (cell, _) in cells.items()})]
 
 
-def cell_space(
-    cell: Mapping[str, Any], embeddings: Mapping[str, Path], seeds: Sequence[int], means: np.ndarray
-) -> np.ndarray:
-    """Return the space (n, d) of a cell's encoder; of two, both side by side; of none, mean log-mels.
-
-    Args:
-        cell: encoder and seed.
-        embeddings: encoder -> .npy, as in ``Evaluate.rows``.
-        seeds: the order of the embeddings that were trained here.
-        means: (n, f) from ``summary.band_means``.
-    """
-    own = [name for name in cell["encoder"].split("+") if name in embeddings]
-    found = [space({"encoder": name, "seed": cell["seed"]}, embeddings, seeds)[0] for name in own]
-    if len(found) < 2:
-        return found[0] if found else means
-    return np.hstack([scale(x, "standardise_l2") for x in found])
-
-
-def report(
-    wanted: edits.Edits,
-    labelling: Labelling,
-    clips: pd.DataFrame,
-    rate: int,
-    x: np.ndarray,
-    means: np.ndarray,
-    edges: np.ndarray,
-    sample: int,
-    shown: int,
-) -> Reported:
-    """Return a cell's clusters, edited, with how sure each clip is, exemplars and descriptions.
+def modelled(wanted: edits.Edits, outputs: Outputs, labelling: Labelling, limit: float) -> Model:
+    """Return the model of a cell with the labels and names that ``clusters.yaml`` wants.
 
     Args:
         wanted: from ``edits.read``.
-        labelling: the cell and its labels.
-        clips: ``path``, ``start``, ``duration`` (s), ``level`` (dBFS), and ``text`` where there are transcripts.
-        rate: of the clips, Hz.
-        x: (n, d) from ``cell_space``.
-        means: (n, f) from ``summary.band_means``.
-        edges: (f + 1,) Hz from ``summary.band_edges``.
-        sample: clips among which the neighbours for the purity are searched.
-        shown: neighbours, at most.
+        outputs: of the stages.
+        labelling: one of ``outputs.cells()``.
+        limit: see ``Predict``.
 
     Raises:
         ValueError: edits that do not fit the clusters.
     """
     cell, labels = labelling
-    name, scaled = lists.column(cell), scale(x, "standardise_l2")
-    edited = edits.apply(wanted, labels, scaled, name)
-    graph = Neighbours(scaled)
-    nearest = graph.query(min(shown, len(x) - 1))[1] if len(x) > 1 else np.empty((len(x), 0), np.int32)
-    found = summary.describe(clips, edited.labels, x, means, edges, sample)
+    model = fitted(outputs, cell, labels, limit=limit)
+    edited = edits.apply(wanted, labels, model.voters.x, lists.column(cell))
+    if not wanted.number():
+        return model
+    return fitted(outputs, cell, labels, labels=edited.labels, names=edited.names, limit=limit)
+
+
+def described(
+    model: Model,
+    clips: pd.DataFrame,
+    rate: int,
+    x: np.ndarray | None,
+    means: np.ndarray,
+    edges: np.ndarray,
+    sample: int,
+) -> Reported:
+    """Return a cell's clusters with how sure each clip is, exemplars and descriptions.
+
+    Args:
+        model: from ``modelled``.
+        clips: ``path``, ``start``, ``duration`` (s), ``level`` (dBFS), and ``text`` where there are transcripts.
+        rate: of the clips, Hz.
+        x: embedding (n, d) of the cell's encoder, as ``summary.describe`` takes it.
+        means: (n, f) from ``summary.band_means``.
+        edges: (f + 1,) Hz from ``summary.band_edges``.
+        sample: clips among which the neighbours for the purity are searched.
+    """
+    labels = model.voters.labels
+    found = summary.describe(clips, labels, x, means, edges, sample)
     exemplars = [row for each in found for row in each.nearest]
-    sure = confidence(scaled, edited.labels)
-    listed = lists.clip_list(clips, edited.labels, edited.names, sure, exemplars, rate)
-    return Reported(name, edited.labels, edited.names, nearest, found, listed)
+    listed = lists.clip_list(clips, labels, model.names, model.voters.own.confidence, exemplars, rate)
+    return Reported(lists.column(model.cell), model, found, listed)
 
 
 def write_lists(
