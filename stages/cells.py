@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+import own_source  # noqa: F401
 from audioclust.report.table import KEY, ORIGIN
 from audioclust.results import labels
 from audioclust.results.embeddings import TRAINED_HERE, origin

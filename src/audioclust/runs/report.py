@@ -4,7 +4,8 @@ Shapes: n clips, d dimensions, f mel bands, m neighbours; noise is -1.
 """
 
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -139,11 +140,24 @@ def write_lists(
     for name, each in tables.items():
         files.write_text(out / f"{name}.csv", each.to_csv(index=False, lineterminator="\n"))
     recordings = lists.recordings(runs, dict(zip(clips["path"], pd.to_numeric(clips["rate"]), strict=True)))
-    shutil.rmtree(out / "exports", ignore_errors=True)
-    files.write_text(out / "exports/README.txt", README)
+    written = {"README.txt": README}
     for name in settings.exports:
-        for path, text in registry.module(ROOM, name).files(recordings, reported.name).items():
-            files.write_text(out / "exports" / path, text)
+        written |= registry.module(ROOM, name).files(recordings, reported.name)
+    _write_folder(out / "exports", written)
+
+
+def _write_folder(folder: Path, written: Mapping[str, str]) -> None:
+    """Write a folder of texts, whole or not at all, in the place of an older one."""
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=files.PART))
+    try:
+        for path, text in written.items():  # one by one they would be looked for part files, in each the whole folder
+            (part / "new" / path).parent.mkdir(parents=True, exist_ok=True)
+            (part / "new" / path).write_bytes(text.encode())
+        if folder.exists():
+            folder.rename(part / "old")
+        (part / "new").rename(folder)
+    finally:
+        shutil.rmtree(part)
 
 
 def compared(
