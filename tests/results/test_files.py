@@ -22,6 +22,18 @@ def test_an_error_leaves_the_older_file_and_nothing_else(tmp_path):
     assert path.read_text() == "old" and os.listdir(path.parent) == ["x"]
 
 
+def test_a_folder_takes_the_place_of_an_older_one_or_leaves_it(tmp_path):
+    folder = tmp_path / "new/folder"
+    for name in ("first", "second"):
+        with files.whole_folder(folder) as part:
+            (part / name).write_text("x")
+        assert os.listdir(folder) == [name]
+    with pytest.raises(KeyboardInterrupt), files.whole_folder(folder) as part:
+        (part / "third").write_text("half")
+        raise KeyboardInterrupt
+    assert os.listdir(folder) == ["second"] and os.listdir(folder.parent) == ["folder"]
+
+
 def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path):
     with largest(1000), pytest.raises(OSError, match=r"File too large.*x\.npy"):
         files.write_array(tmp_path / "x.npy", np.arange(1000))

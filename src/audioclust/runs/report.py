@@ -3,9 +3,7 @@
 Shapes: n clips, d dimensions, f mel bands, m neighbours; noise is -1.
 """
 
-import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -143,21 +141,10 @@ def write_lists(
     written = {"README.txt": README}
     for name in settings.exports:
         written |= registry.module(ROOM, name).files(recordings, reported.name)
-    _write_folder(out / "exports", written)
-
-
-def _write_folder(folder: Path, written: Mapping[str, str]) -> None:
-    """Write a folder of texts, whole or not at all, in the place of an older one."""
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=files.PART))
-    try:
-        for path, text in written.items():  # one by one they would be looked for part files, in each the whole folder
-            (part / "new" / path).parent.mkdir(parents=True, exist_ok=True)
-            (part / "new" / path).write_bytes(text.encode())
-        if folder.exists():
-            folder.rename(part / "old")
-        (part / "new").rename(folder)
-    finally:
-        shutil.rmtree(part)
+    with files.whole_folder(out / "exports") as folder:
+        for path, text in written.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(text.encode())
 
 
 def compared(
