@@ -1,10 +1,11 @@
-# `make repro` runs the pipeline, `make test` the tests; each creates .venv and installs requirements.txt if need be.
+# `make repro` runs the pipeline, `make cluster FOLDER=/path` clusters a folder of recordings, `make test` runs the tests;
+# each creates .venv and installs requirements.txt if need be.
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro all test status table lint clean
+.PHONY: repro cluster folder all test status table lint clean
 
 # Stage evaluate ends with the table; where it did not run, the table is printed here.
 repro: $(BIN)/.installed
@@ -12,6 +13,16 @@ repro: $(BIN)/.installed
 	@find .dvc/tmp -maxdepth 1 -name rwlock -empty -delete # DVC was killed while writing it, and cannot read it
 	dvc repro
 	@test .scratch/costs/evaluate.json -nt .scratch/started || python stages/table.py
+
+# A first look at a folder of recordings, by any name: K clusters, KIND of sound (words, voices, sounds, music).
+cluster folder: export RECORDINGS := $(value FOLDER)
+cluster: folder $(BIN)/.installed
+	@python stages/cluster.py -k "$${K:-auto}" --kind "$${KIND:-any}" -- "$$RECORDINGS"
+
+folder: # before anything is installed
+	@case "$$RECORDINGS" in "~/"*) RECORDINGS="$$HOME/$${RECORDINGS#??}";; esac; test -d "$$RECORDINGS" || \
+	  { echo "error: FOLDER = '$$RECORDINGS': no such folder; make cluster FOLDER=/path/to/recordings [K=8] [KIND=words]"; \
+	    exit 1; }
 
 # Every encoder that is trained here and every deep method, as an experiment: params.yaml then names them too.
 all: $(BIN)/.installed

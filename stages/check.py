@@ -105,7 +105,6 @@ def _code(params: Params) -> dict[str, list[tuple[str, str]]]:
     dataset = [("datasets", params.dataset()[0])]
     found = {"recordings": dataset, "prepare": dataset, "label": [], "texts": [], "logmel": []}
     found |= {"evaluate": [], "separate": []}
-    found["report"] = [("report.exports", name) for name in registry.names("report.exports")]
     corpora = {params[name]["corpus"] for name in params.mixtures()}
     read = {params[corpus]["dataset"] for corpus in corpora if "dataset" in (params[corpus] or {})}
     found["mixtures"] = [(CORPORA, name) for name in sorted(corpora)] + [("datasets", name) for name in sorted(read)]
@@ -117,6 +116,9 @@ def _code(params: Params) -> dict[str, list[tuple[str, str]]]:
         trained = [("pretext", encoder)] if encoder in params.items("pretexts") else []
         found[f"deep/{name}"] = [("methods", name), *trained]
     found |= {f"pair/{name}": [("methods", name)] for name in params.pairs()}
+    found["report"] = [("report.exports", name) for name in registry.names("report.exports")]
+    found["report"] += [("encoders", name) for name in params.items("encoders")]
+    found["report"] += [("methods", name) for name in dict.fromkeys([*params.methods(), *params.pairs()])]
     return found
 
 

@@ -104,7 +104,9 @@ def test_whatever_lies_in_a_folder_the_run_goes_on_and_sees_what_changes(project
     (folder / "more/round").symlink_to(folder)
     (folder / "broken.wav").symlink_to(tmp_path / "absent")
     shutil.copy(next(folder.glob("*.wav")), os.fsencode(folder) + b"/caf\xe9.wav")
-    project.params(**project.section("data", dataset="folder", root=str(folder), label="auto", max_rejected=0.1))
+    project.params(
+        **project.section("data", label="auto", max_rejected=0.1), **project.section("folder", path=str(folder))
+    )
     assert project.ran("prepare") == {"check", "prepare"}
     rejected = pd.read_csv(project.path / "data/clips/rejected.csv")
     assert rejected["path"].tolist() == ["broken.wav", "caf\\xe9.wav"]
@@ -112,6 +114,17 @@ def test_whatever_lies_in_a_folder_the_run_goes_on_and_sees_what_changes(project
     shutil.copy(next(folder.glob("*.wav")), linked / "new.wav")
     assert project.ran("prepare") == {"prepare"}
     assert "more/new.wav" in set(pd.read_csv(project.path / "data/clips/clips.csv")["path"])
+
+
+def test_clusters_yaml_reruns_the_report_alone(project):
+    (project.path / "clusters.yaml").write_text("names: {0: low}\n")
+    assert project.stale() == {"report"}
+    assert project.ran() == {"report"}
+    listed = pd.read_csv(project.path / "data/clusters/clips.csv", keep_default_na=False)
+    assert set(listed.loc[listed["cluster"] == 0, "name"]) == {"low"}
+    (project.path / "clusters.yaml").write_text("names: {9: low}\n")
+    said = project("dvc", "repro", fails=True)
+    assert "error: clusters.yaml: names: cluster 9 does not exist" in said and "Traceback" not in said
 
 
 # What an edit of the code makes stale; tests/stages/test_fingerprints.py has more edits
