@@ -74,7 +74,9 @@ def _called(cluster: int, names: Mapping[int, str]) -> str:
     return f"{cluster} {names[cluster]!r}" if cluster in names else str(cluster)
 
 
-def paragraph(used: str, chosen: str, asked: str, curve: pd.DataFrame, found: str, written: str) -> str:
+def paragraph(
+    used: str, chosen: str, asked: str, curve: pd.DataFrame, found: str, remarks: Sequence[str], written: str
+) -> str:
     """Return the paragraph.
 
     Args:
@@ -83,7 +85,9 @@ def paragraph(used: str, chosen: str, asked: str, curve: pd.DataFrame, found: st
         asked: from ``number``.
         curve: from ``numbers.curve``.
         found: from ``sizes``.
+        remarks: sentences on what the clusters follow, and what else there is.
         written: where to listen and to read on.
     """
-    recordings = "; ".join(used.strip().splitlines())
-    return f"{recordings}. {chosen}. {asked}; {numbers.said(curve)} (plots/numbers.png). {found}. {written}\n"
+    numbered = f"{asked}; {numbers.said(curve)} (plots/numbers.png)"
+    sentences = ["; ".join(used.strip().splitlines()), chosen, numbered, found, *filter(None, remarks), written]
+    return " ".join(f"{sentence.rstrip('.')}." for sentence in sentences) + "\n"

@@ -269,10 +269,10 @@ def warnings(table: pd.DataFrame, methods: Sequence[str] = ()) -> list[str]:
         )
     deep = table[table["clusterer"].isin(methods)].to_dict("records")
     cells = {_name(row): row for row in [*leaders(table, methods).values(), *deep]}
-    return lines + [line for row in cells.values() if (line := _followed(row))]
+    return lines + [line for row in cells.values() if (line := followed(row))]
 
 
-def _followed(row: dict[str, Any]) -> str:
+def followed(row: dict[str, Any]) -> str:
     """Return the warning that a cell's clusters follow a nuisance, "" where they do not."""
     shares = {what: row[f"{what}_explained_mean"] for what in NUISANCES}
     what, share = max(shares.items(), key=lambda item: (not np.isnan(item[1]), item[1]))
