@@ -12,8 +12,9 @@ import subprocess
 import sys
 
 import own_source  # noqa: F401
+from audioclust.report import edits
 from params import Params, run
-from paths import CLUSTERS
+from paths import CLUSTERS, EDITS
 
 BACK = "git checkout params.yaml dvc.lock metrics plots && dvc checkout"
 
@@ -24,6 +25,9 @@ def main() -> None:
     parser.add_argument("-k", default="auto", help="number of clusters; auto: of the classes, or 10 without labels")
     parser.add_argument("--kind", default="any", help="what is to be heard: words, voices, sounds, music, any")
     given = parser.parse_args()
+    wanted = edits.read(EDITS)
+    if wanted.number():
+        print(f"{EDITS} is applied at the end; for other recordings keep a copy of it and run git checkout {EDITS}")
     command = ["dvc", "exp", "run", *_changes(_folder(given.folder), given.k, given.kind), "report"]
     print("$", shlex.join(command), flush=True)
     status = subprocess.run(command).returncode

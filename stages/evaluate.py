@@ -18,7 +18,7 @@ from audioclust.runs.evaluate import Evaluate, space, tree_points
 from audioclust.views.augment import Augment
 from audioclust.views.clips import load
 from params import Params, run
-from paths import CLIPS, CLUSTERS, COSTS, EMBEDDINGS, LOGMEL, METRICS, PLOTS, REDUCED, TRUTH
+from paths import CHECK, CLIPS, CLUSTERS, COSTS, EMBEDDINGS, LOGMEL, METRICS, PLOTS, REDUCED, TRUTH
 
 REFERENCE = "docs/reference_table.csv"
 PAGE_ROWS = 5000
@@ -51,7 +51,7 @@ def main() -> None:
     print(table.markdown(result, table.spent(COSTS)), *table.remarks(result, methods), sep="\n")
     if table.headline(result) == table.UNLABELLED:
         print(f"Of the number of clusters: {said} (plots/numbers.png).")
-    if params["data"]["dataset"] == "dcase2018_task5":
+    if json.loads((CHECK / "dataset.json").read_text(encoding="utf-8"))["name"] == "dcase2018_task5":
         print(table.reference_comparison(result, pd.read_csv(REFERENCE)))
 
 

@@ -53,8 +53,8 @@ def main() -> None:
         _write_page(params, wanted, reported, clips.assign(label=labels), result, labellings, why, rate)
         said = paragraph.paragraph(
             (CLIPS / "summary.txt").read_text(encoding="utf-8"), why, _asked(cell["clusterer"], labels),
-            pd.read_csv(PLOTS / "numbers.csv"), paragraph.sizes(reported.clusters, model.names),
-            [table.followed(row), *table.verdict(result)[1:]], WRITTEN,
+            pd.read_csv(PLOTS / "numbers.csv"), paragraph.sizes(reported.clusters, model.names, wanted.number() > 0),
+            [table.followed(row), *(table.verdict(result)[1:] if wanted.cell == edits.BEST else [])], WRITTEN,
         )  # fmt: skip
         files.write_text(CLUSTERS / "report.txt", said)
     costs.write(COSTS, "report", [cost])

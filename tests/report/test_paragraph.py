@@ -54,6 +54,7 @@ def test_sizes_are_told_of_the_largest():
     assert (
         paragraph.sizes(clusters([2, 3, 5]), {1: "dog"}) == "2 clusters (number: clips): 1 'dog': 5, 0: 3, in none: 2"
     )
+    assert paragraph.sizes(clusters([0, 4]), {}, True).startswith("1 cluster, as clusters.yaml edits them, (number")
     assert paragraph.sizes(clusters([0, 4]), {}) == "1 cluster (number: clips): 0: 4"
     assert paragraph.sizes(clusters([0, *[1] * 23]), {}).endswith("18: 1, 19: 1, 3 more")
 

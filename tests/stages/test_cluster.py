@@ -40,6 +40,7 @@ def call(tmp_path, monkeypatch):
     Path("params.yaml").write_text("methods: {spice: simclr, temi: simclr}\nspice: {}\ntemi: {}\n"
                                    "data: {dataset: scenes}\nscenes: {}\nmixtures: {corpus: voices}\n"
                                    "music: {corpus: voices}\nvoices: {}\n")  # fmt: skip
+    Path("clusters.yaml").write_text("cell: best\n")
     Path("data/clusters").mkdir(parents=True)
     Path("data/clusters/report.txt").write_text("Found.\n")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
@@ -63,6 +64,17 @@ def test_it_runs_an_experiment_without_training_and_ends_with_the_paragraph(call
     said = capfd.readouterr().out.splitlines()
     assert said[0].startswith("$ dvc exp run -S ") and said[1] == "dvc runs" and said[3] == "Found."
     assert said[-1].endswith("git checkout params.yaml dvc.lock metrics plots && dvc checkout")
+
+
+def test_edits_are_told_of_and_mistakes_in_them_stop_it(call, capfd):
+    Path("clusters.yaml").write_text("drop: [1]\n")
+    call("in")
+    assert capfd.readouterr().out.startswith("clusters.yaml is applied at the end; for other recordings keep a copy")
+    Path("calls").unlink()
+    Path("clusters.yaml").write_text("drop: 1\n")
+    with pytest.raises(SystemExit, match=r"clusters\.yaml: drop = 1: must be a valid list"):
+        call("in")
+    assert not Path("calls").exists()
 
 
 def test_what_is_not_given_is_left_to_the_recordings(call):

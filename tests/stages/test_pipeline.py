@@ -38,7 +38,8 @@ def test_repro_leaves_nothing_stale_and_git_clean(project):
 def test_every_output_has_the_same_bytes_twice_and_every_file_that_is_opened_is_a_dependency(project, tmp_path):
     """Each stage runs again, run cache and kept pieces off, from the same inputs."""
     outputs = [p for p in sorted((project.path / "data").rglob("*")) if p.is_file() and "raw" not in p.parts]
-    outputs += [p for folder in ("metrics", "plots") for p in sorted((project.path / folder).rglob("*")) if p.is_file()]
+    folders = [project.path / name for name in ("metrics", "plots", "report")]
+    outputs += [p for folder in folders for p in sorted(folder.rglob("*")) if p.is_file()]
     for file in outputs:
         kept = tmp_path / file.relative_to(project.path)
         kept.parent.mkdir(parents=True, exist_ok=True)

@@ -56,18 +56,19 @@ def number(clusterer: str, wanted: Mapping[str, Any], resolved: Mapping[str, int
     return f"k = {resolved[name]}, {auto if wanted[name] == 'auto' else 'as given'}"
 
 
-def sizes(found: Sequence[Cluster], names: Mapping[int, str]) -> str:
+def sizes(found: Sequence[Cluster], names: Mapping[int, str], edited: bool = False) -> str:
     """Return the number of clusters and their sizes.
 
     Args:
         found: from ``summary.describe``, the largest first, noise last.
         names: of the clusters that have one.
+        edited: by ``clusters.yaml``.
     """
     noise = [f"in none: {each.clips}" for each in found if each.cluster < 0]
     told = [f"{_called(each.cluster, names)}: {each.clips}" for each in found if each.cluster >= 0]
     more = [f"{len(told) - LISTED} more"] if len(told) > LISTED else []
-    plural = "" if len(told) == 1 else "s"
-    return f"{len(told)} cluster{plural} (number: clips): {', '.join([*told[:LISTED], *more, *noise])}"
+    head = f"{len(told)} cluster{'' if len(told) == 1 else 's'}{', as clusters.yaml edits them,' if edited else ''}"
+    return f"{head} (number: clips): {', '.join([*told[:LISTED], *more, *noise])}"
 
 
 def _called(cluster: int, names: Mapping[int, str]) -> str:
