@@ -134,9 +134,9 @@ def test_clusters_yaml_reruns_the_report_alone(project):
 def test_an_edit_makes_stale_what_imports_it(project):
     project.edit("src/audioclust/methods/spice/spice.py")
     assert project.stale() == {"check"}
-    assert project.stale("check") == {"deep@spice"}
+    assert project.stale("check") == {"deep@spice", "report"}  # which asks methods what they take
     project.edit("src/audioclust/pretext/simclr.py")
-    assert project.stale("check") == {"pretext@simclr", "deep@spice", "deep@temi"}
+    assert project.stale("check") == {"pretext@simclr", "deep@spice", "deep@temi", "report"}
 
 
 def test_separation_reruns_by_itself(project):
@@ -169,7 +169,7 @@ def test_remarks_bookkeeping_and_new_files_make_nothing_stale(project):
 def test_a_clusterer_is_added_by_its_name_and_its_cells_alone_are_computed(project):
     project.params(clusterers=["kmeans", "agglomerative", "spectral"])
     before = {path.name for path in pieces(project)}
-    assert project.ran() == {"check", "label", "grid@byol_a_random", "grid_pretext@simclr", "evaluate"}
+    assert project.ran() == {"check", "label", "grid@byol_a_random", "grid_pretext@simclr", "evaluate", "report"}
     computed = [path for path in pieces(project) if path.name not in before]
     # Spectral clustering is stochastic: two reducers, two seeds, two encoders.
     assert len(computed) == 8
@@ -190,7 +190,7 @@ def pieces(project: Project) -> list[Path]:
 def test_a_pin_makes_stale_what_uses_the_library(project):
     path = project.path / "requirements.txt"
     path.write_text(path.read_text().replace("safetensors==", "safetensors==9").replace("tqdm==", "tqdm==9"))
-    users = {"pretext@simclr", "deep@spice", "deep@temi", "separator@speech", "separate"}
+    users = {"pretext@simclr", "deep@spice", "deep@temi", "report", "separator@speech", "separate"}
     assert project.stale("check") == users
 
 
@@ -203,7 +203,7 @@ def test_a_parameter_reruns_what_it_is_of(project):
     project.params(**project.section("byol_a_random", d=512), **project.section("temi", heads=3))
     assert project.stale() == {"check", "deep@temi"}
     project.params(**project.section("temi", heads=2), methods={"spice": "simclr", "temi": "byol_a_random"})
-    assert project.stale("check") == {"deep@temi", "evaluate"}
+    assert project.stale("check") == {"deep@temi", "evaluate", "report"}
 
 
 def test_a_kind_reruns_what_it_sets_something_of(project):
@@ -216,7 +216,7 @@ def test_a_kind_reruns_what_it_sets_something_of(project):
 def test_heads_on_a_frozen_encoder_have_it_embed_views_once(project):
     project.params(methods={"spice": "byol_a_random", "temi": "simclr"})
     ran = project.ran()
-    assert ran == {"check", "embed@byol_a_random", "grid@byol_a_random", "deep@spice", "evaluate"}
+    assert ran == {"check", "embed@byol_a_random", "grid@byol_a_random", "deep@spice", "evaluate", "report"}
     table = pd.read_csv(project.path / "metrics/table.csv")
     assert set(table.loc[table["clusterer"] == "spice", "encoder"]) == {"byol_a_random"}
     project.params(**project.section("spice", k=2))
@@ -225,14 +225,14 @@ def test_heads_on_a_frozen_encoder_have_it_embed_views_once(project):
 
 def test_one_k_for_all_reruns_what_has_none_of_its_own(project):
     project.params(k=2)
-    assert project.stale("check", "label") == {"deep@temi", "grid@byol_a_random", "grid_pretext@simclr"}
+    assert project.stale("check", "label") == {"deep@temi", "grid@byol_a_random", "grid_pretext@simclr", "report"}
 
 
 def test_a_method_may_start_from_nothing(project):
     project.params(methods={"spice": "simclr", "deepcluster": None}, **project.section("deepcluster", start="scratch"))
     stages = project("dvc", "stage", "list", "--name-only").split()
     assert "deep@deepcluster" in stages and "deep@temi" not in stages
-    assert project.stale("check") == {"label", "deep@deepcluster", "evaluate"}
+    assert project.stale("check") == {"label", "deep@deepcluster", "evaluate", "report"}
 
 
 def test_other_labels_decode_embed_and_train_nothing_again(project):
@@ -240,7 +240,7 @@ def test_other_labels_decode_embed_and_train_nothing_again(project):
     assert project.stale("check", "label") == {
         "deep@temi",  # its k is auto: two speakers, three digits
         "grid@byol_a_random", "grid_pretext@simclr",  # k-means' k is auto too
-        "evaluate",
+        "evaluate", "report",
     }  # fmt: skip
 
 
