@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro cluster folder all test status table lint clean
+.PHONY: repro cluster folder all test status table lint docs clean
 
 # Stage evaluate ends with the table; where it did not run, the table is printed here.
 repro: $(BIN)/.installed
@@ -51,6 +51,11 @@ $(BIN)/.installed: requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python stages/weights.py
 	touch $@
+
+# Functions and classes for Python, from their docstrings, into docs/api.
+docs: $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/python tools/docs.py docs/api
 
 clean:
 	rm -rf .scratch

@@ -23,6 +23,7 @@ BOOKKEEPING = {
     *(
         SOURCE / "audioclust" / name
         for name in (
+            "__init__.py",  # names what others import from the package
             "cache.py",
             "kinds.py",  # stage check writes down what it sets
             "parallel.py",

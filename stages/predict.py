@@ -35,7 +35,11 @@ def main() -> None:
         scratch = None if given.model else SCRATCH / "predict"
         if scratch:
             scratch.mkdir(parents=True, exist_ok=True)
-        lost = _write(model.parts(given.recordings, limit=given.limit, scratch=scratch), out)
+        try:
+            lost = _write(model.parts(given.recordings, limit=given.limit, scratch=scratch), out)
+        except BrokenPipeError:  # its reader has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+            lost = False
     if lost:
         sys.exit(UNUSABLE)
 

@@ -52,6 +52,12 @@ def test_rows_are_all_that_stands_on_the_standard_output(project, tmp_path):
     assert f"{tmp_path / 'absent.wav'}: unreadable: no such file" in done.stderr
 
 
+def test_a_reader_that_has_seen_enough_ends_it_in_silence(project):
+    command = f"{sys.executable} stages/predict.py --cell {CELL} '{project.recordings}' 2>errors | :; cat errors"
+    done = subprocess.run(["bash", "-c", command], cwd=project.path, env=project.env, capture_output=True, text=True)
+    assert "rror" not in done.stdout and not done.stderr
+
+
 @pytest.mark.parametrize("cell", ["best", CELL, "simclr/none/temi", "byol_a_random/tsne/agglomerative/0"])
 def test_the_recordings_that_were_clustered_have_the_clusters_that_the_stages_found(here, cell, monkeypatch, capsys):
     rows = predict("--cell", cell, here.recordings, monkeypatch=monkeypatch, capsys=capsys)
@@ -70,7 +76,7 @@ def test_a_model_elsewhere_needs_no_project_and_a_file_is_whole_or_not_there(her
     with pytest.raises(pd.errors.EmptyDataError):
         predict("--model", "model", "--out", "clusters.csv", here.recordings, **more)
     pd.testing.assert_frame_equal(pd.read_csv("clusters.csv"), rows)
-    with pytest.raises(SystemExit, match="no model.json"):
+    with pytest.raises(SystemExit, match=r"no model\.json"):
         predict("--model", "absent", "--out", "clusters.csv", here.recordings, **more)
     pd.testing.assert_frame_equal(pd.read_csv("clusters.csv"), rows)
 

@@ -14,6 +14,7 @@ Shapes: n fitted clips, m others.
 import hashlib
 import os
 import tempfile
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -66,8 +67,8 @@ class Model:
 
         A row per clip, in the order of ``paths``. ``cluster`` is -1 of noise and of what is not ``known``, as its
         ``distance`` is above the limit; 1 is where 90 % of the fitted clips lie within. ``confidence`` is the share of
-        the nearest fitted clips that lie in the cluster. ``attrs["refused"]`` lists recordings without a cluster:
-        path, start and reason.
+        the nearest fitted clips that lie in the cluster. ``attrs["refused"]`` lists recordings, and silent parts
+        of some, that have none: path, start and reason.
 
         Args:
             paths: a recording or a folder of them, or a list of such.
@@ -80,7 +81,13 @@ class Model:
         """
         parts = [*self.parts(paths, limit=limit, workers=workers)]
         table = pd.concat([part.clips for part in parts], ignore_index=True)
-        table.attrs["refused"] = [each for part in parts for each in part.refused]
+        table.attrs["refused"] = refused = [each for part in parts for each in part.refused]
+        if refused:
+            warnings.warn(
+                f"{len(refused)} have no cluster, see attrs['refused']; the first is {refused[0].path}: "
+                f"{refused[0].reason}",
+                stacklevel=2,
+            )
         return table
 
     def parts(

@@ -11,10 +11,12 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from audioclust import registry
+from audioclust.parameters import values
 from audioclust.points.scale import Scaling
 from audioclust.points.vote import Voters, Votes
 from audioclust.results import archive, files
@@ -27,7 +29,8 @@ from audioclust.runs.prepare import Prepare
 FORMAT = 1
 MODEL, ARRAYS, POINTS = "model.json", "arrays.npz", "points.npy"
 ENCODER, METHOD = "encoder", "method"
-CLIPS = ("sample_rate", "channels", "clip_seconds", "long", "min_seconds")
+PLACES = ("model", "data/model")
+ELSEWHERE = ("workers", "max_rejected")  # parameters of ``Prepare`` that no clip depends on
 EMBED = ("batch", "seed")
 LIBRARIES = ("numpy", "scikit-learn", "torch")  # whose releases may change the last digits
 
@@ -84,7 +87,7 @@ def _said(model: Model) -> dict[str, Any]:
         "k": len({*voters.labels.tolist()} - {-1}),
         "names": {str(cluster): name for cluster, name in sorted(model.names.items())},
         "limit": model.limit,
-        "clips": {name: getattr(model.prepare, name) for name in CLIPS},
+        "clips": {name: value for name, value in values(model.prepare).items() if name not in ELSEWHERE},
         "logmel": model.hearing.stats,
         "encoders": [
             {"name": each.name, "parameters": each.parameters, "trained_here": each.folder is not None}
@@ -101,27 +104,26 @@ def _said(model: Model) -> dict[str, Any]:
 
 
 def load(folder: str | Path) -> Model:
-    """Return the model in a folder, or in ``data/model`` of a project.
+    """Return the model in a folder, in its ``model`` (of a result) or its ``data/model`` (of a project).
 
     Raises:
         FileNotFoundError: there is none.
         ValueError: it is damaged, or of another release's format.
     """
-    folder = next((each for each in (Path(folder), Path(folder, "data/model")) if (each / MODEL).is_file()), None) or (
-        _absent(Path(folder))
-    )
+    places = [Path(folder), *(Path(folder) / place for place in PLACES)]
+    place = next((each for each in places if (each / MODEL).is_file()), None)
+    if place is None:
+        raise FileNotFoundError(
+            f"{folder}: no {MODEL} in it, nor in its {' or '.join(PLACES)}; `dvc repro report` writes data/model"
+        )
     try:
-        said = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+        said = json.loads((place / MODEL).read_text(encoding="utf-8"))
         if said["format"] != FORMAT:
             raise ValueError(f"its format is {said['format']}, and this release of audioclust reads {FORMAT}")
-        with np.load(folder / ARRAYS) as arrays:
-            return _read(folder, said, dict(arrays))
-    except (KeyError, TypeError, ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{folder}: is no whole model of audioclust ({error}): export it again") from error
-
-
-def _absent(folder: Path) -> Path:
-    raise FileNotFoundError(f"{folder}: no {MODEL} in it nor in its data/model; `dvc repro report` writes data/model")
+        with np.load(place / ARRAYS) as arrays:
+            return _read(place, said, dict(arrays))
+    except (KeyError, TypeError, ValueError, EOFError, OSError, BadZipFile) as error:
+        raise ValueError(f"{place}: is no whole model of audioclust ({error}): export it again") from error
 
 
 def _read(folder: Path, said: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
