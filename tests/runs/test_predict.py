@@ -224,7 +224,7 @@ def test_cells_are_found_by_name_and_others_are_an_error(outputs):
 
 
 def test_damaged_folders_and_other_formats_are_an_error(outputs, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no model\.json in it nor in its data/model"):
+    with pytest.raises(FileNotFoundError, match=r"no model\.json in it, nor in its model or data/model"):
         load(tmp_path)
     export(outputs, *outputs.find("simclr/none/temi"), tmp_path / "data/model")
     assert load(tmp_path).cell["clusterer"] == "temi"

@@ -7,7 +7,6 @@ as anywhere. The same model has the same bytes, and no file of it can run code.
 
 import json
 import shutil
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,17 +42,8 @@ def save(model: Model, out: Path) -> None:
     """
     if out.exists() and not (out / MODEL).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: is there and holds no model: choose another folder, or move it away")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=files.PART))
-    try:
-        _write(model, part / "new")
-        if out.exists():
-            out.rename(part / "old")
-        (part / "new").rename(out)
-    finally:
-        if not out.exists() and (part / "old").exists():
-            (part / "old").rename(out)
-        shutil.rmtree(part)
+    with files.whole_folder(out) as folder:
+        _write(model, folder)
 
 
 def _write(model: Model, out: Path) -> None:
