@@ -26,14 +26,19 @@ def methods(params: Params) -> list[str]:
     return list(dict.fromkeys([*params.methods(), *pairs]))
 
 
+def archives(params: Params) -> list[tuple[str, str]]:
+    """Return the files of labels, stage and name of each."""
+    runs = {"grid": encoders(params), "deep": params.methods(), "pair": params.pairs()}
+    return [(stage, name) for stage, names in runs.items() for name in names]
+
+
 def cells(params: Params) -> list[Labelling]:
     """Return of each cell and seed what it is, with the origin of its encoder's weights, and its labels (n,)."""
-    runs = {"grid": encoders(params), "deep": params.methods(), "pair": params.pairs()}
     origins = {encoder: origin(EMBEDDINGS / encoder) for encoder in encoders(params)}
-    archives = [LABELS / stage / f"{name}.npz" for stage, names in runs.items() for name in names]
+    found = [labels.load(LABELS / stage / f"{name}.npz") for stage, name in archives(params)]
     return [
-        (cell | {ORIGIN: origins.get(cell["encoder"], TRAINED_HERE)}, found)
-        for archive in archives for cell, found in zip(*labels.load(archive), strict=True)
+        (cell | {ORIGIN: origins.get(cell["encoder"], TRAINED_HERE)}, each)
+        for archive in found for cell, each in zip(*archive, strict=True)
     ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+import cells
 import own_source  # noqa: F401
 from audioclust import registry
 from audioclust.report import table
@@ -18,14 +19,13 @@ BEST = "best"
 def outputs(params: Params) -> Outputs:
     """Return what the stages have written, with the parameters of ``params.yaml``."""
     frozen = params.items("encoders")
-    runs = {"grid": [*frozen, *params.items("pretexts")], "deep": params.methods(), "pair": params.pairs()}
     return Outputs(
         data=CLIPS.parent,
         prepare=Prepare(**params.part("data", Prepare)),
         embed=Embed(**params.section("embed", Embed)),
         seeds=params.items("seeds"),
         scale=Reduce(**params.section("reduce", Reduce)).scale,
-        archives=[(stage, name) for stage, names in runs.items() for name in names],
+        archives=cells.archives(params),
         encoders={name: params.section(name, registry.get("encoders", name)) for name in frozen},
         pca=params.section("pca", registry.get("reducers", "pca")),
     )

@@ -1,8 +1,10 @@
 """Which cluster other recordings lie in, by any cell of the table, as CSV:
 
-    python stages/predict.py --cell best new.wav folder/ > clusters.csv
+    python stages/predict.py new.wav folder/ > clusters.csv
     python stages/predict.py --cell aisfx/tsne/spectral/0 --out clusters.csv new.wav
-    python stages/predict.py --model data/model new.wav
+    python stages/predict.py --model elsewhere/model new.wav
+
+Without ``--cell`` and ``--model`` it is the cell that stage ``report`` has reported, with the names of its clusters.
 
 A line per recording that cannot be used goes to the standard error; the exit status is then 3.
 """
@@ -21,7 +23,7 @@ from audioclust.runs.predict.export import Predict, fitted
 from audioclust.runs.predict.model import COLUMNS, Model, Part
 from audioclust.runs.predict.saved import load
 from params import Params, run
-from paths import SCRATCH
+from paths import MODEL, SCRATCH
 
 UNUSABLE = 3  # exit status: some recordings have no cluster
 
@@ -31,8 +33,8 @@ def main() -> None:
     with ExitStack() as stack:
         out = _whole(stack, given.out) if given.out else sys.stdout
         stack.enter_context(redirect_stdout(sys.stderr))  # what else is said is no row
-        model = load(given.model) if given.model else _of_project(given.cell)
-        scratch = None if given.model else SCRATCH / "predict"
+        model = _of_project(given.cell) if given.cell else load(given.model)
+        scratch = None if given.model != MODEL else SCRATCH / "predict"
         if scratch:
             scratch.mkdir(parents=True, exist_ok=True)
         try:
@@ -46,8 +48,9 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="predict.py", description="Print the clusters of recordings as CSV.")
-    parser.add_argument("--cell", default="best", help="encoder/reducer/clusterer[/seed] of the table, or best")
-    parser.add_argument("--model", type=Path, help="the folder of an exported model, in the place of --cell")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--cell", help="encoder/reducer/clusterer[/seed] of the table, or best")
+    which.add_argument("--model", type=Path, default=MODEL, help="the folder of a model, data/model if none is named")
     parser.add_argument("--limit", type=_limit, help="distance beyond which a clip belongs to no cluster")
     parser.add_argument("--out", type=Path, help="a file to write in the place of the standard output")
     parser.add_argument("recordings", nargs="+", type=Path, help="recordings, and folders of them")

@@ -159,7 +159,8 @@ def test_order_hostile_names_and_what_cannot_be_read(outputs, root, tmp_path):
     shutil.copy(tmp_path / "in/b, c.wav", raw)
     twice = [tmp_path / "in" / names[0], tmp_path / "absent.wav", tmp_path / "in", tmp_path / "in" / names[0]]
     (tmp_path / "empty").mkdir()
-    found = model(outputs).predict([*twice, tmp_path / "empty"], workers=1)
+    with pytest.warns(UserWarning, match="4 have no cluster"):
+        found = model(outputs).predict([*twice, tmp_path / "empty"], workers=1)
     walked = [path for path in Folder(labels="none").recordings(tmp_path / "in")["path"]]
     shown = [path for path in walked if path in names]
     expected = [names[0], *shown, names[0]]

@@ -78,6 +78,14 @@ def test_the_recordings_that_were_clustered_have_the_clusters_that_the_stages_fo
     assert np.array_equal(rows["cluster"], wanted)
 
 
+def test_the_reported_cell_gives_the_list_again(here, monkeypatch, capsys):
+    rows = predict(here.recordings, monkeypatch=monkeypatch, capsys=capsys)
+    listed = pd.read_csv("data/clusters/clips.csv")
+    assert rows["path"].tolist() == [str(here.recordings.parent / path) for path in listed["path"]]
+    same = ["start", "end", "cluster", "name", "confidence"]
+    pd.testing.assert_frame_equal(rows[same], listed[same])
+
+
 def test_a_model_elsewhere_needs_no_project_and_a_file_is_whole_or_not_there(here, tmp_path, monkeypatch, capsys):
     outputs = project_.outputs(Params())
     export(outputs, *outputs.find(CELL), tmp_path / "model", names={0: "zero"})
