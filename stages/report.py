@@ -16,10 +16,11 @@ import fitted
 import own_source  # noqa: F401
 from audioclust.points.neighbours import Neighbours
 from audioclust.points.vote import NEIGHBOURS
-from audioclust.report import edits, page, paragraph, summary, table
+from audioclust.report import edits, numbers, page, paragraph, summary, table
+from audioclust.report.tree import linkage_of
 from audioclust.results import costs, files
 from audioclust.results.embeddings import EMBEDDING, skipped
-from audioclust.runs.evaluate import Evaluate, space
+from audioclust.runs.evaluate import Evaluate, space, tree_points
 from audioclust.runs.predict.export import Predict
 from audioclust.runs.predict.saved import save
 from audioclust.runs.report import Lists, Reported, compared, described, modelled, pick, write_lists
@@ -53,7 +54,7 @@ def main() -> None:
         _write_page(params, wanted, reported, clips.assign(label=labels), result, labellings, why, rate)
         said = paragraph.paragraph(
             (CLIPS / "summary.txt").read_text(encoding="utf-8"), why, _asked(cell["clusterer"], labels),
-            pd.read_csv(PLOTS / "numbers.csv"), paragraph.sizes(reported.clusters, model.names, wanted.number() > 0),
+            _advice(), paragraph.sizes(reported.clusters, model.names, wanted.number() > 0),
             [table.followed(row), *(table.verdict(result)[1:] if wanted.cell == edits.BEST else [])], WRITTEN,
         )  # fmt: skip
         files.write_text(CLUSTERS / "report.txt", said)
@@ -74,6 +75,11 @@ def _bands() -> tuple[np.ndarray, np.ndarray]:
     return means, summary.band_edges(stats["mel_hz"], front_end["f_min"], front_end["f_max"])
 
 
+def _advice() -> str:
+    """Return what speaks for which number of clusters."""
+    return numbers.advice(pd.read_csv(PLOTS / "numbers.csv")).sentence
+
+
 def _asked(clusterer: str, labels: pd.Series) -> str:
     """Return how many clusters a clusterer was asked for, and by whom."""
     asked = {name: k for part in _json(CHECK / "clusters.json").values() for name, k in part.items()}
@@ -87,8 +93,9 @@ def _write_page(
 ) -> None:  # fmt: skip
     """Write the page; ``clips`` with their ``label``."""
     x, others = reported.model.voters.x, clips[["label", "group", "duration", "level"]]
-    graph = Neighbours(x, threads=os.cpu_count() or 1)
-    methods = cells.methods(params)
+    graph, methods = Neighbours(x, threads=os.cpu_count() or 1), cells.methods(params)
+    embeddings = {name: EMBEDDINGS / name / EMBEDDING for name in _there(params)}
+    _, rows, points = tree_points(reported.model.cell, reported.labels, embeddings, params.items("seeds"))
     shown = compared(reported, result, labellings, methods)
     ran = sum(not cell["reason"] for cell, _ in labellings)
     xy, map_name = _map(params, reported.model.cell)
@@ -103,13 +110,14 @@ def _write_page(
         clusters=reported.clusters,
         neighbours=graph.query(min(NEIGHBOURS, len(x) - 1))[1],
         numbers=pd.read_csv(PLOTS / "numbers.csv"),
-        tree=None,
+        tree=linkage_of(points, reported.labels[rows]),
         warnings=table.remarks(result, methods),
         left_out=[f"{ran - len(shown)} of {ran} labellings: {CLUSTERS}/labellings.csv has all."] * (len(shown) < ran),
         audio=CLIPS / "audio.npy",
         rate=rate,
         signal=np.load(CLIPS / "durations.npy"),
         edits=wanted.said(),
+        advice=_advice(),
     )
     page.write(PAGE, content, page.Report(**params.part("report", page.Report)))
 

@@ -8,8 +8,6 @@ from table_fixture import scored
 from audioclust.report import paragraph
 from audioclust.report.summary import describe
 
-CURVE = pd.DataFrame({"k": [2, 3, 4], "found_again": [0.95, 0.91, 0.2]})
-
 
 def row(**scores: float) -> dict:
     return scored("kmeans", **scores).to_dict("records")[0]
@@ -61,8 +59,10 @@ def test_sizes_are_told_of_the_largest():
 
 def test_the_paragraph_is_one_line():
     used = "labels: none\n3 of 4 files used: 3 clips\n"
-    said = paragraph.paragraph(used, "why", "k = 2, as given", CURVE, "2 clusters", ["", "warning: x."], "Listen.")
+    said = paragraph.paragraph(
+        used, "why", "k = 2, as given", "everything speaks for 2 clusters", "2 clusters", ["", "warning: x."], "Listen."
+    )
     assert said == (
-        "labels: none; 3 of 4 files used: 3 clips. why. k = 2, as given; 2 to 3 clusters are found again surely "
+        "labels: none; 3 of 4 files used: 3 clips. why. k = 2, as given; everything speaks for 2 clusters "
         "(plots/numbers.png). 2 clusters. warning: x. Listen.\n"
     )

@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from audioclust.report import numbers
 from audioclust.report.summary import Cluster
 from audioclust.report.table import HEADLINES, KEY, UNLABELLED
 
@@ -75,20 +74,18 @@ def _called(cluster: int, names: Mapping[int, str]) -> str:
     return f"{cluster} {names[cluster]!r}" if cluster in names else str(cluster)
 
 
-def paragraph(
-    used: str, chosen: str, asked: str, curve: pd.DataFrame, found: str, remarks: Sequence[str], written: str
-) -> str:
+def paragraph(used: str, chosen: str, asked: str, advice: str, found: str, remarks: Sequence[str], written: str) -> str:
     """Return the paragraph.
 
     Args:
         used: lines on what was used and what was not.
         chosen: from ``why``.
         asked: from ``number``.
-        curve: from ``numbers.curve``.
+        advice: the sentence of ``numbers.advice``.
         found: from ``sizes``.
         remarks: sentences on what the clusters follow, and what else there is.
         written: where to listen and to read on.
     """
-    numbered = f"{asked}; {numbers.said(curve)} (plots/numbers.png)"
+    numbered = f"{asked}; {advice} (plots/numbers.png)"
     sentences = ["; ".join(used.strip().splitlines()), chosen, numbered, found, *filter(None, remarks), written]
     return " ".join(f"{sentence.rstrip('.')}." for sentence in sentences) + "\n"
