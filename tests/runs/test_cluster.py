@@ -12,6 +12,7 @@ from fitted_fixture import K, record, tone
 from sklearn.metrics import adjusted_rand_score
 
 import audioclust
+from audioclust.report.numbers import Advice
 from audioclust.runs import cluster as module
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,8 +71,15 @@ def test_a_list_of_files_and_folders_and_a_result_that_is_saved(root, tmp_path):
     )
 
 
-def test_without_a_number_there_are_ten_clusters_or_of_few_clips_fewer(root):
-    assert audioclust.cluster(root, clip_seconds=0.4, workers=1).k == 10
+def test_without_a_number_there_are_as_many_clusters_as_the_recordings_speak_for(root):
+    found = audioclust.cluster(root, clip_seconds=0.4, workers=1)
+    assert found.k == K and "Of the number of clusters: " in found.why and f" for {K}" in found.why
+
+
+def test_where_nothing_speaks_for_a_number_there_are_ten_clusters(root, monkeypatch):
+    monkeypatch.setattr(module.numbers, "advice", lambda curve: Advice(2, 4, 9, "it stays open"))
+    found = audioclust.cluster(root, clip_seconds=0.4, workers=1)
+    assert found.k == 10 and "it stays open" in found.why
 
 
 @pytest.mark.parametrize(
@@ -101,8 +109,9 @@ def test_nothing_that_is_there_is_lost(root, tmp_path):
         audioclust.cluster(tmp_path)
 
 
-def test_the_example_in_the_documentation_runs(root, tmp_path, monkeypatch):
-    blocks = (ROOT / "docs/USAGE.md").read_text().split("```python\n")
+@pytest.mark.parametrize("page", ["README.md", "docs/USAGE.md"])
+def test_the_example_in_the_documentation_runs(root, tmp_path, monkeypatch, page):
+    blocks = (ROOT / page).read_text().split("```python\n")
     (example,) = [block.partition("```")[0] for block in blocks if "audioclust.cluster(" in block.partition("```")[0]]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recordings").symlink_to(root)
@@ -110,7 +119,6 @@ def test_the_example_in_the_documentation_runs(root, tmp_path, monkeypatch):
     names = {}
     exec(example, names)
     assert isinstance(names["found"].predict("new.wav")["cluster"].iloc[0], np.integer)
-    assert (tmp_path / "model").is_dir()
 
 
 def test_the_encoders_are_those_of_the_pipeline():

@@ -22,7 +22,7 @@ from audioclust import registry
 from audioclust.clips.logmel import FrontEnd
 from audioclust.kinds import KINDS, Kind
 from audioclust.parameters import choices
-from audioclust.report import lists, summary, table
+from audioclust.report import lists, numbers, summary, table
 from audioclust.results import files, spaces
 from audioclust.results import labels as labellings
 from audioclust.results.embeddings import EMBEDDING, about, skipped
@@ -106,7 +106,8 @@ def cluster(
 
     Args:
         paths: a folder of recordings, a recording, or a list of such.
-        k: clusters; None: 10, of few clips fewer.
+        k: clusters; None: the number that the recordings speak for, see ``report.numbers``, or where they leave it
+            open 10, of few clips fewer.
         kind: what is to be heard: words, voices, sounds, music or any.
         out: a folder for all that is computed and, at its end, for what ``Result.save`` writes; None: a temporary one.
         clip_seconds: length of a clip.
@@ -125,11 +126,18 @@ def cluster(
         shown, said = _prepared(paths, kind, prepare, data, Path(scratch))
         outputs = _embedded(data, prepare, workers)
         clips = len(outputs.clips)
-        k = number(0, clips) if k is None else int(k)
-        if k > clips:
+        if k is not None and k > clips:
             raise ValueError(f"k = {k}: more clusters than the {clips} clips; lower it")
-        _clustered(outputs, k, workers, Path(scratch))
+        tried = number(0, clips) if k is None else int(k)
+        _clustered(outputs, tried, workers, Path(scratch))
         result = _chosen(outputs, shown, said)
+        if k is None:
+            advice = _advice(outputs, result, tried)
+            # Of an open question the middle says no more than the number that was tried.
+            if advice.low and advice.high <= numbers.OPEN * advice.low and advice.best != tried:
+                _clustered(outputs, advice.best, workers, Path(scratch))
+                result = _chosen(outputs, shown, said)
+            result.why += f"\nOf the number of clusters: {advice.sentence}."
         if out is not None:
             result.save(data)
     return result
@@ -201,11 +209,17 @@ def _clustered(outputs: Outputs, k: int, workers: int, scratch: Path) -> None:
         labellings.save(outputs.data / f"labels/grid/{encoder}.npz", cells, clusters)
 
 
+def _advice(outputs: Outputs, result: Result, k: int) -> numbers.Advice:
+    """Return what speaks for which number of clusters, by the encoder of a result that has ``k``."""
+    encoder = result.cell.partition("/")[0]
+    return numbers.advice(Evaluate().numbers({"encoder": encoder}, outputs.embeddings, outputs.seeds, k).table)
+
+
 def _chosen(outputs: Outputs, shown: dict[str, str], said: str) -> Result:
     """Return the clustering that is chosen without labels."""
     clips, cells = outputs.clips, [*outputs.cells()]
     nuisances = {name: pd.to_numeric(clips[name]) for name in ("duration", "rate", "level")}
-    embeddings = {name: outputs.data / "embeddings" / name / EMBEDDING for _, name in outputs.archives}
+    embeddings = outputs.embeddings
     unlabelled = pd.DataFrame({"label": "", "group": "", **nuisances})
     scores = table.aggregate(Evaluate().rows(unlabelled, cells, embeddings, outputs.seeds))
     best = table.best(scores)

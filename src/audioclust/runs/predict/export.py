@@ -76,6 +76,12 @@ class Outputs:
         hint = nearest(name.rpartition("/")[0] if name.rpartition("/")[2].isdigit() else name, known)
         raise ValueError(f"cell {name!r}: {reason or f'there is no such cell{hint}'}; metrics/table.csv lists all")
 
+    @property
+    def embeddings(self) -> dict[str, Path]:
+        """Return the files of embeddings, by encoder."""
+        names = [name for stage, name in self.archives if stage == "grid"]
+        return {name: self.data / "embeddings" / name / EMBEDDING for name in names}
+
     @cached_property
     def clips(self) -> pd.DataFrame:
         return pd.read_csv(self.data / "clips/clips.csv", dtype=str, keep_default_na=False, skip_blank_lines=False)

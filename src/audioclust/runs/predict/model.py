@@ -34,7 +34,7 @@ from audioclust.runs.prepare import Prepare, sounds
 
 NOISE = -1
 DIGEST = 16  # bytes
-BLOCK = 1 << 27  # bytes of sound that are heard at a time
+BLOCK = 1 << 26  # bytes of sound that are heard at a time
 COLUMNS = ("path", "start", "end", "cluster", "name", "confidence", "distance", "known")
 DIGITS = {"confidence": 2, "distance": 3}
 
