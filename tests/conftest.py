@@ -24,7 +24,8 @@ LONGEST = (
     "report/page/test_browser.py", "reducers/test_reducers.py", "report/test_plots.py", "stages/test_stages.py",
     "clusterers/test_memory.py", "datasets/test_scenes.py", "methods/test_contract.py", "stages/test_extend.py",
     "test_devices.py", "stages/test_separation_stages.py", "stages/test_fingerprints.py", "clusterers/test_scale.py",
-    "runs/test_embed.py", "runs/test_prepare.py", "runs/test_recording.py", "separation/test_separator.py",
+    "runs/test_embed.py", "runs/test_prepare.py", "runs/test_predict.py", "runs/test_recording.py",
+    "separation/test_separator.py",
 )  # fmt: skip
 
 
