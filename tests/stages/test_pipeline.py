@@ -220,7 +220,7 @@ def test_heads_on_a_frozen_encoder_have_it_embed_views_once(project):
     table = pd.read_csv(project.path / "metrics/table.csv")
     assert set(table.loc[table["clusterer"] == "spice", "encoder"]) == {"byol_a_random"}
     project.params(**project.section("spice", k=2))
-    assert project.stale("check", "label") == {"deep@spice"}
+    assert project.stale("check", "label") == {"deep@spice", "report"}
 
 
 def test_one_k_for_all_reruns_what_has_none_of_its_own(project):
