@@ -10,11 +10,11 @@ from project_fixture import Project
 def test_the_third_of_two_values_comes_from_the_run_cache(project):
     """3 is what the project was reproduced with."""
     project.params(**project.section("spice", k=2))
-    assert project.ran() == {"check", "label", "deep@spice", "evaluate"}
+    assert project.ran() == {"check", "label", "deep@spice", "evaluate", "report"}
     project.params(**project.section("spice", k=3))
     said = project("dvc", "repro")
     cached = {line.split("'")[1] for line in said.splitlines() if "is cached" in line}
-    assert cached == {"check", "label", "deep@spice", "evaluate"}
+    assert cached == {"check", "label", "deep@spice", "evaluate", "report"}
     assert said.count("Running stage") == said.count("Running stage 'recordings'")
 
 
