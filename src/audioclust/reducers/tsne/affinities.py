@@ -3,6 +3,8 @@
 Shapes: n points, m neighbours of each.
 """
 
+import math
+
 import numba
 import numpy as np
 from scipy.sparse import csr_array
@@ -29,20 +31,23 @@ def joint(distances: np.ndarray, indices: np.ndarray, perplexity: float) -> csr_
 @numba.njit(nogil=True, cache=True)
 def conditional(squares, entropy):
     """Return p(j|i) (n, m) float64 of squared distances (n, m), ascending, by the precision that gives ``entropy``."""
-    found = np.empty_like(squares)
-    for i in range(len(squares)):
-        # What is nearest counts as 0: far from all others, exp would give nothing but zeros.
-        d = squares[i] - squares[i, 0]
-        mean = d.mean()
-        if mean == 0:
-            found[i] = 1 / d.size
-            continue
-        low, high, precision = 0.0, np.inf, 1 / mean
+    n, m = squares.shape
+    found = np.empty((n, m))
+    for i in range(n):
+        mean = 0.0
+        for j in range(m):
+            mean += (squares[i, j] - squares[i, 0]) / m
+        low, high, precision = 0.0, np.inf, 1 / mean if mean > 0 else 0.0
         for _ in range(HALVINGS):
-            p = np.exp(-precision * d)
-            total = p.sum()
-            over = np.log(total) + precision * (p * d).sum() / total - entropy
-            if abs(over) < TOLERANCE:
+            total, weighted = 0.0, 0.0
+            for j in range(m):
+                # What is nearest counts as 0: far from all others, exp would give nothing but zeros.
+                square = squares[i, j] - squares[i, 0]
+                found[i, j] = math.exp(-precision * square)
+                total += found[i, j]
+                weighted += found[i, j] * square
+            over = math.log(total) + precision * weighted / total - entropy
+            if abs(over) < TOLERANCE or mean == 0:
                 break
             if over > 0:
                 low = precision
@@ -50,5 +55,6 @@ def conditional(squares, entropy):
             else:
                 high = precision
                 precision = (low + high) / 2
-        found[i] = p / total
+        for j in range(m):
+            found[i, j] /= total
     return found

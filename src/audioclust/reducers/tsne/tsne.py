@@ -108,4 +108,6 @@ def _move(y, pull, push, gains, velocity, attractive, repulsive, rate, momentum)
             velocity[c, i] = momentum * velocity[c, i] - rate * gain * slope
             y[c, i] += velocity[c, i]
             total += y[c, i]
-        y[c] -= np.float32(total / y.shape[1])
+        middle = np.float32(total / y.shape[1])
+        for i in range(y.shape[1]):
+            y[c, i] -= middle
