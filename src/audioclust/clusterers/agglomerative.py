@@ -135,8 +135,11 @@ def ward(x, first):
         sizes[low] = total
         left -= 1
         if high != left:
-            centroids[high], sizes[high], members[high] = centroids[left], sizes[left], members[left]
-            first[:, high] = first[:, left]
+            sizes[high], members[high] = sizes[left], members[left]
+            for j in range(d):
+                centroids[high, j] = centroids[left, j]
+            for j in range(len(first)):
+                first[j, high] = first[j, left]
             for i in range(length):
                 if chain[i] == left:
                     chain[i] = high
@@ -146,7 +149,8 @@ def ward(x, first):
 @numba.njit(nogil=True, cache=True, fastmath=SUMS)
 def _least(first, sizes, a, least):
     """Write to ``least`` what the distances along the axes of ``first`` (axes, n) add to ``_height``, per cluster."""
-    least[:] = 0
+    for c in range(len(least)):
+        least[c] = 0
     for j in range(len(first)):
         at = first[j, a]
         for c in range(len(least)):

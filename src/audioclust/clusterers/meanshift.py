@@ -256,18 +256,14 @@ def _sum_within(gaps, bounds, whole, total, sums, counts):
             # Written always, counted where it belongs: no branch to guess.
             rows[listed] = i
             listed += (row[i] <= limit) == fewer
-        sums[s] = _total(whole, rows[:listed]) if fewer else total - _total(whole, rows[:listed])
-
-
-@numba.njit(nogil=True, cache=True)
-def _total(whole, rows):
-    """Return the sum (d,) of the ``rows`` of ``whole`` (n, d)."""
-    total = np.zeros(whole.shape[1], np.int64)
-    for i in rows:
-        row = whole[i]
+        # In loops: numba takes seconds to compile what checks the shapes of arrays.
+        out, sign = sums[s], 1 if fewer else -1
         for j in range(len(total)):
-            total[j] += row[j]
-    return total
+            out[j] = 0 if fewer else total[j]
+        for k in range(listed):
+            point = whole[rows[k]]
+            for j in range(len(total)):
+                out[j] += sign * point[j]
 
 
 def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
