@@ -7,7 +7,7 @@ from sklearn.metrics import jaccard_score
 
 from audioclust.report.numbers import advice, candidates, curve, eigengaps, stable, votes
 
-GOOD = {"found_again": 0.9, "by_chance": 0.2, "stable": 1.0, "agreement": 0.9, "silhouette": 0.2, "eigengap": 0.0,
+GOOD = {"found_again": 0.9, "stable": 1.0, "agreement": 0.9, "silhouette": 0.2, "by_chance": 0.05, "eigengap": 0.0,
         "kappa": 0.8}  # fmt: skip
 
 
@@ -52,7 +52,14 @@ def test_points_without_structure_speak_for_no_number():
     x = np.random.default_rng(0).normal(size=(200, 30))
     found = curve({"own": x}, "own", 9)
     assert (found["found_again"] < 0.7).all() and found.equals(curve({"own": x}, "own", 9))
-    assert advice(found)[:3] == (None, None, None) and "better than in points without" in advice(found).sentence
+    assert advice(found)[:3] == (None, None, None) and "better than points without" in advice(found).sentence
+
+
+def test_clusters_must_part_clips_better_than_chance_or_well():
+    weak = table(silhouette=[0.03] * 10 + [0.029], by_chance=0.02)
+    assert advice(weak).low is None and advice(weak.assign(by_chance=0.01)).low is not None
+    assert advice(weak.assign(silhouette=0.6, by_chance=0.5)).low is not None
+    assert advice(weak.assign(silhouette=0.005, by_chance=-0.01)).low is None
 
 
 def test_equal_points_and_few_points():

@@ -38,7 +38,8 @@ SURE = 0.9  # of the clips: that many are in clusters that are found again
 SEEN = 0.05  # of kappa: so much below the best is as good
 LOOSE = 0.1  # eigenvalues below are taken for that: parts of the graph that hardly hang together
 GAP = 0.2  # between eigenvalues, as a share of the larger one, at least
-ABOVE_CHANCE = 0.25  # of ``found_again``: more than points without clusters have
+CHANCE, LEAST = 1.6, 0.01  # silhouettes: so many times that of points without clusters, and so much beyond it
+STRONG = 0.5  # a silhouette that clusters alone have (Kaufman and Rousseeuw, 1990)
 CLEAR, OPEN = 1.5, 4.0  # from the lowest to the highest number: up to there it is clear, and beyond there open
 
 
@@ -69,10 +70,10 @@ def curve(spaces: Mapping[str, np.ndarray], encoder: str, k: int, random_state: 
     """Return one row per number of clusters, of k-means on one encoder's space: ``k``, and what is known of it.
 
     * ``found_again``: the mean adjusted Rand index with the clusters of random parts of the clips.
-    * ``by_chance``: the same of points without clusters, Gaussian with the covariance of the clips.
     * ``stable``: the share of the clips that are in clusters which are found again each for itself, see ``stable``.
     * ``agreement``: the mean adjusted Rand index of runs that differ in their random numbers.
     * ``silhouette``: the mean over all clips, of which one that is alone in its cluster counts 0.
+    * ``by_chance``: that of points without clusters, Gaussian with the mean and covariance of the clips.
     * ``eigengap``: see ``eigengaps``.
     * ``kappa``: how well the clusters are seen in the spaces of the other encoders, see ``report.choice``.
 
@@ -86,26 +87,23 @@ def curve(spaces: Mapping[str, np.ndarray], encoder: str, k: int, random_state: 
     numbers, random = candidates(len(x), k), np.random.default_rng(random_state)
     parts = [np.sort(random.permutation(len(x))[: int(SHARE * len(x))]) for _ in range(PARTS)]
     with one_thread():
-        points, chance = (_principal(each, random_state) for each in (x, _without_clusters(x, random)))
-        distances = euclidean_distances(x.astype(np.float64))
-        np.fill_diagonal(distances, 0)
+        chance = _without_clusters(x, random)
+        points, distances = _principal(x, random_state), _distances(x)
+        without, between = _principal(chance, random_state), _distances(chance)
         rows, labellings = [], []
         for number in numbers:
             runs = [_clusters(points, number, random_state + seed) for seed in range(SEEDS)]
             again = [_clusters(points[part], number, random_state) for part in parts]
-            none = _clusters(chance, number, random_state)
             rows.append({
                 "k": number,
                 "found_again": _mean_agreement(again, [runs[0][part] for part in parts]),
-                "by_chance": _mean_agreement(
-                    [_clusters(chance[part], number, random_state) for part in parts], [none[part] for part in parts]
-                ),
                 "stable": stable(runs[0], again, parts),
                 "agreement": _mean_agreement(runs, [*runs[1:], runs[0]]),
                 "silhouette": _silhouette(distances, runs[0]),
+                "by_chance": _silhouette(between, _clusters(without, number, random_state)),
             })  # fmt: skip
             labellings.append(runs[0])
-        found = pd.DataFrame(rows, columns=["k", "found_again", "by_chance", "stable", "agreement", "silhouette"])
+        found = pd.DataFrame(rows, columns=["k", "found_again", "stable", "agreement", "silhouette", "by_chance"])
         kappa = seen(kappas(spaces, np.stack(labellings)), [[encoder]] * len(labellings)) if rows else []
         return found.assign(eigengap=eigengaps(x, numbers), kappa=kappa).round(DIGITS)
 
@@ -117,9 +115,16 @@ def _principal(x: np.ndarray, random_state: int) -> np.ndarray:
 
 
 def _without_clusters(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return points (n, d) of a Gaussian that has the covariance of ``x`` (n, d)."""
+    """Return points (n, d) of a Gaussian with mean and covariance of ``x`` (n, d), scaled to length 1 as ``x`` is."""
+    mean = x.mean(axis=0)
     weights = random.standard_normal((len(x), len(x)), dtype=np.float32)
-    return weights @ (x - x.mean(axis=0)) / np.float32(np.sqrt(max(len(x), 1)))
+    return scale(weights @ (x - mean) / np.float32(np.sqrt(max(len(x), 1))) + mean, "l2")
+
+
+def _distances(x: np.ndarray) -> np.ndarray:
+    found = euclidean_distances(x.astype(np.float64))
+    np.fill_diagonal(found, 0)
+    return found
 
 
 def _clusters(x: np.ndarray, k: int, random_state: int) -> np.ndarray:
@@ -195,9 +200,8 @@ def advice(curve: pd.DataFrame) -> Advice:
     named = sorted(votes(curve).values())
     if not named:
         return Advice(None, None, None, "there are too few clips to count clusters")
-    if (curve["found_again"] - curve["by_chance"]).max() < ABOVE_CHANCE:
-        text = "no number of clusters is found again better than in points without clusters"
-        return Advice(None, None, None, text)
+    if not _parted(curve):
+        return Advice(None, None, None, "no number of clusters parts the clips better than points without clusters")
     low, best, high = named[0], named[(len(named) - 1) // 2], named[-1]
     if low == high:
         return Advice(low, best, high, f"everything speaks for {best} clusters")
@@ -205,3 +209,9 @@ def advice(curve: pd.DataFrame) -> Advice:
         text = f"how many clusters there are stays open: criteria speak for {low} to {high}, the middle one for {best}"
         return Advice(low, best, high, text)
     return Advice(low, best, high, f"between {low} and {high} clusters, the middle criterion speaks for {best}")
+
+
+def _parted(curve: pd.DataFrame) -> bool:
+    """Tell whether the clips fall into clusters at all."""
+    beyond = curve["silhouette"] - CHANCE * curve["by_chance"].clip(lower=0)
+    return bool(beyond.max() > LEAST or curve["silhouette"].max() >= STRONG)

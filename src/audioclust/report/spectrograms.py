@@ -21,6 +21,7 @@ from audioclust.report.canvas import COLOURS, SHADES, WIDTH, picture
 SHOWN = 400  # frames
 DIMENSIONS = 3  # of the embedding
 BINS = 200  # of the affinities
+NARROW = 0.08  # of them: too few for the word "source" below
 RANGE_DB = 60.0  # of the spectrogram
 SIGNED = matplotlib.colormaps["coolwarm"].resampled(32)  # a third of the bytes of all 256
 
@@ -55,7 +56,7 @@ def separation(
         for place, dimension in enumerate(widest):
             name = f"embedding, dimension {dimension}"
             signed = _image(axes[1, place], v[:, :, dimension], name, extent, cmap=SIGNED, vmin=-limit, vmax=limit)
-        _bar(figure, loud, axes[0], "dB below the loudest bin")
+        _bar(figure, loud, axes[0], "dB, 0 of the loudest bin")
         _bar(figure, signed, axes[1], "value")
         handles = [Patch(color=colours(number), label=f"source {number}") for number in range(1, sources + 1)]
         figure.legend(handles=handles, loc="outside lower right", ncols=5, frameon=False, fontsize=8)
@@ -79,18 +80,20 @@ def affinities(path: Path, labels: np.ndarray, v: np.ndarray, title: str) -> Non
     chosen = chosen[np.argsort(labels[chosen], kind="stable")]
     wanted = labels[chosen, None] == labels[None, chosen]
     sources, starts, counts = np.unique(labels[chosen], return_index=True, return_counts=True)
+    wide = counts > NARROW * len(chosen)
+    names = [f"source {source + 1}" if room else f"{source + 1}" for source, room in zip(sources, wide, strict=True)]
     with picture(path, WIDTH, 4.2) as figure:
         axes = figure.subplots(1, 2, sharey=True)
         images = {"wanted (YYᵀ): 1 within a source": wanted, "found (VVᵀ)": v[chosen] @ v[chosen].T}
         for each, (name, image) in zip(axes, images.items(), strict=True):
             shown = each.imshow(image, cmap=SIGNED, vmin=-1, vmax=1, interpolation="nearest")
             each.set_title(name, loc="left", fontsize=9, pad=3)
-            each.set_xticks(starts + (counts - 1) / 2, [f"source {source + 1}" for source in sources], fontsize=7)
+            each.set_xticks(starts + (counts - 1) / 2, names, fontsize=7)
             each.tick_params(length=0)
             for start in starts[1:] - 0.5:
                 each.axvline(start, color="black", linewidth=0.5)
                 each.axhline(start, color="black", linewidth=0.5)
-        axes[0].set_yticks(starts + (counts - 1) / 2, [f"source {source + 1}" for source in sources], fontsize=7)
+        axes[0].set_yticks(starts + (counts - 1) / 2, names, fontsize=7)
         _bar(figure, shown, axes, "affinity")
         figure.supxlabel(f"{len(chosen)} time-frequency bins, sorted by source", fontsize=8)
         figure.suptitle(title, fontsize=9)

@@ -17,11 +17,13 @@ PANELS = {
     "agreement": ("found again (Rand index)", [
         ("found_again", COLOURS[0], "-", "in parts of the clips"),
         ("agreement", COLOURS[6], "-", "from other random numbers"),
-        ("by_chance", "#888888", ":", "in parts of points without clusters"),
     ]),
     "stable": ("share of the clips in clusters that are found again", [("stable", COLOURS[2], "-", "")]),
     "kappa": ("clusters seen by the other encoders (kappa)", [("kappa", COLOURS[3], "-", "")]),
-    "silhouette": ("silhouette of all clips", [("silhouette", COLOURS[5], "-", "")]),
+    "silhouette": ("silhouette of all clips", [
+        ("silhouette", COLOURS[5], "-", "clips"),
+        ("by_chance", "#888888", ":", "points without clusters"),
+    ]),
     "eigengap": ("eigengap of the neighbour graph", [("eigengap", COLOURS[8], "-", "")]),
 }  # fmt: skip
 TICKS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 500, 1000)
@@ -50,9 +52,6 @@ def numbers(curve: pd.DataFrame, k: int, title: str, path: Path) -> None:
                 height = curve.set_index("k").at[named[name], column]
                 axes.plot(named[name], height, **RING, clip_on=False)
         _bounds(panels, curve)
-        panels[0].legend(
-            loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=7, borderaxespad=0.1
-        )
         _scale(panels[-1], curve)
         _key(figure, k, said.best)
         figure.suptitle(f"{short(title, 60)}: {said.sentence}", fontsize=9)
@@ -64,6 +63,8 @@ def _panel(axes: Axes, curve: pd.DataFrame, text: str, lines: list[tuple[str, st
         mark = "." if line == "-" else ""
         axes.plot(curve["k"], curve[column], color=colour, linestyle=line, marker=mark, markersize=4, label=name)
     axes.set_title(text, loc="left", fontsize=8, pad=2)
+    if len(lines) > 1:
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=7, borderaxespad=0.1)
     axes.tick_params(labelsize=7)
     axes.grid(axis="y", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -73,8 +74,9 @@ def _bounds(panels: np.ndarray, curve: pd.DataFrame) -> None:
     """Scale the panels, and draw from where a number is good enough."""
     _, stable, kappa, silhouette, eigengap = panels
     for axes in panels[:2]:
-        axes.set_ylim(min(0, curve[["found_again", "agreement", "by_chance"]].min().min()), 1.04)
-    silhouette.set_ylim(min(0, curve["silhouette"].min() * 1.1), max(0.05, curve["silhouette"].max() * 1.2))
+        axes.set_ylim(min(0, curve[["found_again", "agreement"]].min().min()), 1.04)
+    both = curve[["silhouette", "by_chance"]]
+    silhouette.set_ylim(min(0, both.min().min() * 1.1), max(0.05, both.max().max() * 1.2))
     eigengap.set_ylim(0, max(1.2 * GAP, curve["eigengap"].max() * 1.2))
     for axes, bound in ((stable, SURE), (kappa, curve["kappa"].max() - SEEN), (eigengap, GAP)):
         axes.axhline(bound, color=TEXT, linewidth=0.8, linestyle="--", zorder=1)
