@@ -95,7 +95,7 @@ def _key(figure: Figure, k: int, best: int | None) -> None:
     """Say below the panels what the marks mean."""
     handles = [
         Line2D([], [], **RING, linestyle="", label="what a criterion speaks for"),
-        Line2D([], [], color=TEXT, linewidth=0.8, linestyle="--", label="good enough from here on"),
+        Line2D([], [], color=TEXT, linewidth=0.8, linestyle="--", label="good enough above"),
         Line2D([], [], color=TEXT, linewidth=1.2, linestyle=":", label=f"the best cell: {k}"),
     ]
     if best is not None:
