@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DARK = ["#8B8BF5", "#EBDD96", "#3FA35C", "#F08A99", "#9AD9F7", "#C2527F", "#57CDB9", "#B3B341", "#D77FD7", "#FFFFFF"]
 CURVES = {
     "found_again": "found again in parts",
-    "by_chance": "the same without clusters",
+    "by_chance": "silhouette of points without clusters",
     "stable": "clips in clusters found again",
     "agreement": "agreement of runs",
     "silhouette": "silhouette",
