@@ -173,6 +173,8 @@ def test_a_strong_structure_at_odds_with_the_chosen_one_is_named():
     assert table.summary(rows)["second"]["ami"] == 0.9
     weak = table.aggregate(unlabelled(choices, like_chosen=[1.0, 0.9, 0.25, 0.0]))
     assert table.second(weak) is None and len(table.verdict(weak)) == 1
+    nothing = weak.assign(choice_mean=0.0)
+    assert table.second(nothing) is None, "beside nothing anything would be strong"
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ def second(table: pd.DataFrame) -> dict[str, Any] | None:
     None where there is none.
     """
     first = chosen(table)
-    if first is None:
+    if first is None or first[f"{UNLABELLED}_mean"] <= 0:  # beside nothing anything would be strong
         return None
     at_odds = table["like_chosen_mean"] < OTHER
     strong = table[f"{UNLABELLED}_mean"] >= STRONG * first[f"{UNLABELLED}_mean"]
