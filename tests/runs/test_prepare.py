@@ -1,6 +1,5 @@
 """Recordings to clips: what is cut, named and rejected; the same bytes after a kill and on any number of workers."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -15,24 +14,11 @@ import pytest
 import soundfile
 from damage_fixture import accepted
 from disk_fixture import largest
+from prepare_fixture import OUTPUTS, counted, outputs, table, write
 
 from audioclust.results import unfinished
-from audioclust.runs import prepare as module
 from audioclust.runs.label import CLIP
-from audioclust.runs.prepare import Prepare
-
-OUTPUTS = ("audio.npy", "clips.csv", "durations.npy", "format.json", "info.json", "rejected.csv")
-
-
-def write(root, name: str, seconds: float = 0.5, rate: int = 16000, channels: int = 1, seed: int = 0) -> None:
-    """Write noise; ``name`` may have folders."""
-    (root / name).parent.mkdir(parents=True, exist_ok=True)
-    x = np.random.default_rng(seed).normal(0, 0.1, (round(seconds * rate), channels))
-    soundfile.write(root / name, x, rate)
-
-
-def table(*paths: str, **columns) -> pd.DataFrame:
-    return pd.DataFrame({"path": list(paths), "group": "g"} | (columns or {"label": "a"}))
+from audioclust.runs.prepare import Prepare, decode, sections, summary
 
 
 def run(tmp_path, recordings: pd.DataFrame, out: str = "out", **settings):
@@ -46,10 +32,6 @@ def run(tmp_path, recordings: pd.DataFrame, out: str = "out", **settings):
         rejected,
         json.loads((tmp_path / out / "info.json").read_text()),
     )
-
-
-def outputs(folder) -> list[str]:
-    return [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in OUTPUTS]
 
 
 def test_the_files_agree(tmp_path):
@@ -260,7 +242,7 @@ def test_damage_late_in_a_recording_takes_its_early_clips_too(tmp_path, monkeypa
 @pytest.fixture
 def several(tmp_path, monkeypatch) -> pd.DataFrame:
     """Seven recordings of two rates, a task each, one of them damaged."""
-    monkeypatch.setattr(module, "TASK", 0)
+    monkeypatch.setattr(sections, "TASK", 0)
     for i in range(6):
         write(tmp_path, f"{i}.wav", 0.4 + 0.2 * i, (16000, 44100)[i % 2], 1 + i % 3, seed=i)
     (tmp_path / "6.wav").write_text("no")
@@ -270,14 +252,14 @@ def several(tmp_path, monkeypatch) -> pd.DataFrame:
 def test_bytes_do_not_depend_on_workers_tasks_or_the_order_given(tmp_path, several, monkeypatch):
     run(tmp_path, several, "one", long="split")
     run(tmp_path, several.iloc[::-1], "two", long="split", workers=2)
-    monkeypatch.setattr(module, "TASK", 300)
+    monkeypatch.setattr(sections, "TASK", 300)
     run(tmp_path, several, "three", long="split")
     assert outputs(tmp_path / "one") == outputs(tmp_path / "two") == outputs(tmp_path / "three")
 
 
 def stopped(tmp_path, several, monkeypatch, after: int) -> None:
     """Run until ``after`` tasks are done, as if killed then."""
-    inner, done = module._shard, []
+    inner, done = decode.shard, []
 
     def shard(*arguments):
         if len(done) == after:
@@ -286,15 +268,8 @@ def stopped(tmp_path, several, monkeypatch, after: int) -> None:
         return inner(*arguments)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(module, "_shard", shard)
+        patch.setattr(decode, "shard", shard)
         run(tmp_path, several, "killed", long="split")
-
-
-def counted(monkeypatch) -> list[str]:
-    """Return a list that grows by the path of each section decoded from now on."""
-    inner, decoded = module._section, []
-    monkeypatch.setattr(module, "_section", lambda part, *rest: decoded.append(part["path"]) or inner(part, *rest))
-    return decoded
 
 
 def test_finished_tasks_are_not_decoded_again(tmp_path, several, monkeypatch):
@@ -343,11 +318,12 @@ def test_a_task_whose_samples_changed_is_decoded_again(tmp_path, several, monkey
 def test_no_damage_of_a_finished_task_is_accepted(tmp_path, several, monkeypatch):
     stopped(tmp_path, several, monkeypatch, after=3)
     (folder,) = (tmp_path / "scratch").iterdir()
+    settings = Prepare(sample_rate=16000, clip_seconds=0.5, long="split").settings
     for suffix in (".json", ".raw"):
         paths = sorted(folder.glob(f"*{suffix}"))
 
         def kept(path):
-            return module._kept(path.with_suffix(".json"), path.with_suffix(".raw"))
+            return decode.known(path.with_suffix(".json"), path.with_suffix(".raw"), settings)
 
         assert len(paths) == 3 and all(map(kept, paths))
         assert accepted(paths, kept) == []
@@ -367,7 +343,7 @@ def test_a_recording_replaced_by_one_of_its_size_and_time_is_decoded_again(tmp_p
 
 def beside(monkeypatch, other) -> None:
     """Have ``other`` run once, in the middle of the next run: after its last task."""
-    inner, calls = module._counts, []
+    inner, calls = summary.counts, []
 
     def counts(*arguments):
         calls.append(1)
@@ -375,7 +351,7 @@ def beside(monkeypatch, other) -> None:
             other()
         return inner(*arguments)
 
-    monkeypatch.setattr(module, "_counts", counts)
+    monkeypatch.setattr(summary, "counts", counts)
 
 
 @pytest.mark.parametrize("settings", [{"long": "split"}, {"long": "crop"}], ids=["the same", "others"])
@@ -428,12 +404,12 @@ PROGRAM = """
 import sys, resource
 import pandas as pd
 from pathlib import Path
-from audioclust.runs import prepare as module
+from audioclust.runs.prepare import Prepare, sections
 root, out, long, task = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
-module.TASK = task
+sections.TASK = task
 paths = sorted(p.name for p in root.glob("*.wav"))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-prepare = module.Prepare(workers=1, clip_seconds=1.0, long=long)
+prepare = Prepare(workers=1, clip_seconds=1.0, long=long)
 prepare.run(pd.DataFrame({"path": paths, "group": ""}), root, root / out, scratch=root / "scratch")
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
@@ -508,8 +484,8 @@ def test_a_quiet_recording_of_16_bits_stays_as_it_is(tmp_path):
 
 
 def test_a_whole_recording_has_one_scale(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "SECTION", 1.0)
-    monkeypatch.setattr(module, "ASKED", 0)
+    monkeypatch.setattr(sections, "SECTION", 1.0)
+    monkeypatch.setattr(sections, "ASKED", 0)
     x = sound(5.0)
     x[32000:40000] *= 8
     soundfile.write(tmp_path / "a.wav", x, 16000, subtype="FLOAT")
@@ -533,8 +509,8 @@ def test_a_long_recording_is_decoded_in_sections_that_join_seamlessly(tmp_path, 
     write(tmp_path, "a.wav", 6.3, rate)
     write(tmp_path, "b.wav", 0.5, rate, seed=1)
     expected = run(tmp_path, table("a.wav", "b.wav"), "whole", long="split")
-    monkeypatch.setattr(module, "SECTION", 1.0)
-    monkeypatch.setattr(module, "ASKED", 0)
+    monkeypatch.setattr(sections, "SECTION", 1.0)
+    monkeypatch.setattr(sections, "ASKED", 0)
     decoded = counted(monkeypatch)
     found = run(tmp_path, table("a.wav", "b.wav"), "parts", long="split")
     assert decoded == ["a.wav"] * 7 + ["b.wav"]
@@ -544,8 +520,8 @@ def test_a_long_recording_is_decoded_in_sections_that_join_seamlessly(tmp_path, 
 
 
 def test_damage_in_one_section_takes_the_whole_recording(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "SECTION", 1.0)
-    monkeypatch.setattr(module, "ASKED", 0)
+    monkeypatch.setattr(sections, "SECTION", 1.0)
+    monkeypatch.setattr(sections, "ASKED", 0)
     x = np.random.default_rng(0).normal(0, 0.1, 64000)
     x[40000] = np.nan
     soundfile.write(tmp_path / "a.wav", x, 16000, subtype="FLOAT")

@@ -155,17 +155,29 @@ def resampled(
         yield stream.resample_chunk(mixed[:0], last=True)[skip:]
 
 
-def clips(chunks: Iterator[np.ndarray], samples: int, count: int | None = None) -> Iterator[np.ndarray]:
-    """Yield consecutive clips (<= samples, channels), at most ``count``. Only the last may be shorter."""
+def clips(
+    chunks: Iterator[np.ndarray], samples: int, count: int | None = None, hop: int | None = None, begun: bool = False
+) -> Iterator[np.ndarray]:
+    """Yield clips (<= samples, channels), at most ``count``. Only the last may be shorter; it ends with the recording.
+
+    Args:
+        chunks: (any, channels), one after the other.
+        samples: of a clip.
+        count: None: as many as there are.
+        hop: samples from the start of one to that of the next, at most ``samples``; None: as many as these.
+        begun: whether the first chunk begins within a clip that stood before it.
+    """
+    hop = hop or samples
     waiting, found = np.zeros((0, 1), np.float32), 0
     for chunk in chunks:
         waiting = np.concatenate([waiting, chunk]) if len(waiting) else chunk
         while len(waiting) >= samples:
             yield waiting[:samples]
-            waiting, found = waiting[samples:], found + 1
+            waiting, found = waiting[hop:], found + 1
             if found == count:
                 return
-    if len(waiting):
+    heard = samples - hop if found or begun else 0  # in the clip before
+    if len(waiting) > heard:
         yield waiting
 
 

@@ -4,7 +4,7 @@
 class Rejected(Exception):
     """A recording or clip that cannot be used: ``reason`` is one of ``REASONS``, ``detail`` says more."""
 
-    REASONS = ("unreadable", "empty", "too short", "not finite", "silent")
+    REASONS = ("unreadable", "empty", "too short", "not finite", "silent", "quiet")
 
     def __init__(self, reason: str, detail: str):
         super().__init__(f"{reason}: {detail}")

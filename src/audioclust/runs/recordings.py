@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,9 +113,9 @@ def write(recordings: pd.DataFrame, root: Path, out: Path, known: Path) -> str:
         How many there are, in a sentence.
     """
     paths = [os.path.join(root, path) for path in recordings["path"]]
-    stamps = pd.DataFrame([files.stamp(path) for path in paths], columns=STAMP)
+    stamps = stamps_of(paths)
     listed = recordings.assign(path=[printable(path) for path in recordings["path"]])
-    contents = listed[["path"]].assign(bytes=stamps["bytes"], digest=_digests(paths, stamps, known))
+    contents = listed[["path"]].assign(bytes=stamps["bytes"], digest=digests(paths, stamps, known))
     total, others = int(stamps["bytes"].sum()), int(recordings.attrs.get("other_files", 0))
     info = {"recordings": len(contents), "bytes": total, "other_files": others}
     out.mkdir(parents=True, exist_ok=True)
@@ -124,22 +125,33 @@ def write(recordings: pd.DataFrame, root: Path, out: Path, known: Path) -> str:
     return f"{len(contents)} recordings, {total / 1e6:.1f} MB, in {root}"
 
 
-def _digests(paths: list[str], stamps: pd.DataFrame, known: Path) -> list[str]:
-    """Return a hash of what each file holds, "" for what cannot be read."""
+def stamps_of(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Return the ``STAMP`` of files."""
+    return pd.DataFrame([files.stamp(path) for path in paths], columns=STAMP)
+
+
+def digests(paths: Sequence[str | Path], stamps: pd.DataFrame, known: Path | None = None) -> list[str]:
+    """Return a hash of what each file holds, "" for what cannot be read.
+
+    Args:
+        paths: the files.
+        stamps: of each, see ``stamps_of``.
+        known: a file that keeps digests for the next time; None: all are read.
+    """
     names = [printable(os.path.abspath(path)) for path in paths]
     keys = list(zip(names, *(stamps[name] for name in STAMP), strict=True))
-    kept = _read(known)
+    kept = _read(known) if known else {}
     new = [i for i, key in enumerate(keys) if key not in kept]
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashlib lets other threads run
         fresh = dict(zip(new, threads.map(_digest, [paths[i] for i in new]), strict=True))
-    digests = [fresh[i] if i in fresh else kept[key] for i, key in enumerate(keys)]
-    if new:
-        kept |= {key: digest for key, digest in zip(keys, digests, strict=True) if digest}
+    found = [fresh[i] if i in fresh else kept[key] for i, key in enumerate(keys)]
+    if new and known:
+        kept |= {key: digest for key, digest in zip(keys, found, strict=True) if digest}
         _keep(kept, known)
-    return digests
+    return found
 
 
-def _digest(path: str) -> str:
+def _digest(path: str | Path) -> str:
     if not os.path.isfile(path):  # a pipe would never end
         return ""
     try:

@@ -1,0 +1,272 @@
+"""Rows of arrays that stages wrote, kept under all they depend on: a later run computes the others alone.
+
+A generation is one output as a hard link, which takes no room for as long as the output or DVC's cache holds the same
+file, with a sealed index of its entries. An entry is one row or several: a key, a check of each row, and what else is
+known of them. Rows are checked whenever they are read: whoever writes into an output in place changes the link too.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from audioclust.results import archive, files, sealed
+from audioclust.results.pieces import Pieces
+
+KEPT = 4e9  # bytes that nothing but this folder holds, at most; generations not used for longest go first
+ORPHAN = 3600.0  # seconds after which an array without an index is what a killed run left
+KEY = 16  # bytes
+ARRAY, INDEX = ".npy", ".index"
+# What may decide the last bits of a float sum
+PROCESSOR = ("vendor_id", "cpu family", "model", "model name", "flags", "CPU implementer", "CPU part", "Features")
+
+
+def digest(row: Any) -> bytes:
+    """Return a hash of the bytes of a row that identifies it."""
+    return hashlib.blake2b(row, digest_size=KEY).digest()
+
+
+def checksum(row: Any) -> bytes:
+    """Return a checksum of the bytes of a row that tells damage, four times as fast as ``digest``."""
+    return zlib.crc32(row).to_bytes(4, "little")
+
+
+class Rows(NamedTuple):
+    """Where the rows of one entry lie, each of ``shape`` and ``dtype``, from byte ``start`` of ``file``."""
+
+    file: Path
+    start: int
+    dtype: str
+    shape: tuple[int, ...]
+    checks: tuple[bytes, ...]
+    about: Any
+
+    @property
+    def size(self) -> int:
+        """Bytes of a row."""
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+    def read(self, check: Callable[[Any], bytes]) -> Iterator[bytes]:
+        """Yield the bytes of each row.
+
+        Raises:
+            Damaged: a row is not what was kept, or the file is no longer there.
+        """
+        try:
+            with self.file.open("rb") as stream:
+                stream.seek(self.start)
+                for expected in self.checks:
+                    row = stream.read(self.size)
+                    if check(row) != expected:
+                        raise sealed.Damaged(f"{self.file} is damaged")
+                    yield row
+        except OSError as error:  # another run may have pruned it
+            raise sealed.Damaged(f"{self.file}: {error}") from error
+
+    def one(self, check: Callable[[Any], bytes]) -> np.ndarray | None:
+        """Return the only row as an array; None where it is damaged."""
+        with suppress(sealed.Damaged):
+            (row,) = self.read(check)
+            return np.frombuffer(row, self.dtype).reshape(self.shape)
+        return None
+
+
+class Kept:
+    """The generations of arrays that depend on the same ``inputs``, and on the processor.
+
+    Args:
+        top: a folder; ``prune`` looks after all below it.
+        inputs: what all rows depend on: code and parameters, as ``Pieces.key`` takes them.
+
+    ``computed`` counts the rows that a stage had to compute.
+    """
+
+    def __init__(self, top: Path, *inputs: Any):
+        self.top, self.key = top, Pieces.key(processor(), *inputs)
+        self.folder, self.computed = top / self.key, 0
+
+    def also(self, *inputs: Any) -> "Kept":
+        """Return the generations that depend on more."""
+        return Kept(self.top, self.key, *inputs)
+
+    def find(self, keys: Sequence[bytes]) -> list[Rows | None]:
+        """Return the rows of each entry; None where there are none."""
+        found: list[Rows | None] = [None] * len(keys)
+        wanted = np.array(keys, f"S{KEY}")
+        for path in sorted(self.folder.glob(f"*{INDEX}"), key=_changed, reverse=True):
+            generation = _Generation.open(path)
+            places = generation.places(wanted) if generation else []
+            for position, entry in places:
+                found[position] = found[position] or generation.rows(entry)
+            if places:
+                with suppress(OSError):
+                    os.utime(path)
+        return found
+
+    def keep(
+        self, array: Path, keys: Sequence[bytes], checks: Sequence[bytes],
+        spans: Sequence[tuple[int, int]] | None = None, about: Sequence[Any] | None = None,
+    ) -> None:  # fmt: skip
+        """Keep an array that is written; what cannot be kept is not.
+
+        Args:
+            array: an ``.npy`` file in the order of C, of n rows.
+            keys: of the entries (m,).
+            checks: of the rows (n,).
+            spans: the first row of each entry, and how many it has (m,); None: row by row.
+            about: what is to be known of each entry (m,), as JSON has it.
+        """
+        names = np.array(keys, f"S{KEY}")
+        path = self.folder / f"{Pieces.key(names.view(np.uint8))}{INDEX}"
+        spans = [(row, 1) for row in range(len(keys))] if spans is None else spans
+        index = archive.packed(
+            keys=names, spans=np.array(spans, np.int64).reshape(-1, 2), about=np.array(json.dumps(about)),
+            checks=np.frombuffer(b"".join(checks), f"V{len(checks[0])}"),
+        )  # fmt: skip
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            link(array, path.with_suffix(ARRAY))
+            sealed.write(path, index)
+            self._drop_what_is_in(path, names)
+
+    def _drop_what_is_in(self, kept: Path, names: np.ndarray) -> None:
+        """Delete generations all of whose entries are in another one."""
+        for path in self.folder.glob(f"*{INDEX}"):
+            generation = None if path == kept else _Generation.open(path)
+            if generation and np.isin(generation.keys, names).all():
+                _delete(path)
+
+
+class _Generation:
+    """An index that is open, of the array beside it."""
+
+    def __init__(self, file: Path, index: dict[str, np.ndarray]):
+        self.file, self.keys = file, index["keys"]
+        self._spans, self._checks, self._about = index["spans"], index["checks"], json.loads(str(index["about"]))
+        with file.open("rb") as stream:
+            np.lib.format.read_magic(stream)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+            self._start, self._shape, self._dtype = stream.tell(), shape[1:], dtype.str
+
+    @classmethod
+    def open(cls, path: Path) -> "_Generation | None":
+        """Open an index; None, and deleted, where it or its array is not there or damaged."""
+        try:
+            data = sealed.read(path)
+            if data is not None:
+                with np.load(BytesIO(data)) as index:
+                    return cls(path.with_suffix(ARRAY), dict(index))
+        except (OSError, ValueError):
+            _delete(path)
+        return None
+
+    def places(self, wanted: np.ndarray) -> list[tuple[int, int]]:
+        """Return the positions of wanted keys that are here, and of their entries."""
+        order = np.argsort(self.keys)
+        entries = order[np.minimum(np.searchsorted(self.keys[order], wanted), len(order) - 1)]
+        here = np.flatnonzero(self.keys[entries] == wanted)
+        return list(zip(here.tolist(), entries[here].tolist(), strict=True))
+
+    def rows(self, entry: int) -> Rows:
+        first, count = self._spans[entry].tolist()
+        checks = tuple(check.tobytes() for check in self._checks[first : first + count])
+        about = self._about[entry] if self._about else None
+        found = Rows(self.file, 0, self._dtype, self._shape, checks, about)
+        return found._replace(start=self._start + first * found.size)
+
+
+def fill(
+    rows: Sequence[Rows | None], check: Callable[[Any], bytes], compute: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, list[bytes], int]:
+    """Return rows (b, ...), the check of each, and how many were computed.
+
+    Args:
+        rows: of entries of one row; None: there is none.
+        check: of a row.
+        compute: positions (m,) to their rows (m, ...), for those that are not there or damaged.
+    """
+    kept = {position: each.one(check) for position, each in enumerate(rows) if each is not None}
+    kept = {position: row for position, row in kept.items() if row is not None}
+    new = np.array([position for position in range(len(rows)) if position not in kept], np.int64)
+    computed = compute(new) if len(new) else next(iter(kept.values()))[None][:0]
+    found = np.empty((len(rows), *computed.shape[1:]), computed.dtype)
+    found[new] = computed
+    for position, row in kept.items():
+        found[position] = row
+    checks = [rows[position].checks[0] if position in kept else check(row) for position, row in enumerate(found)]
+    return found, checks, len(new)
+
+
+def prune(top: Path, most: float = KEPT) -> None:
+    """Delete the generations below ``top`` that were not used for longest, until they take at most ``most`` bytes.
+
+    An array that an output or DVC's cache holds too takes none. What killed runs left goes first.
+    """
+    for path in top.glob(f"*/*{ARRAY}"):
+        with suppress(FileNotFoundError):  # other runs may prune too
+            if not path.with_suffix(INDEX).exists() and time.time() - path.stat().st_ctime > ORPHAN:
+                path.unlink()
+    for path in top.glob(f"*/.*{files.PART}"):
+        if files.abandoned(path):
+            path.unlink(missing_ok=True)
+    sizes = {path: _room(path) for path in sorted(top.glob(f"*/*{INDEX}"), key=_changed)}
+    left = sum(sizes.values())
+    for path, size in sizes.items():
+        if left <= most:
+            return
+        if size:
+            left -= size
+            _delete(path)
+
+
+def _room(index: Path) -> int:
+    """Return the bytes that deleting a generation would free."""
+    with suppress(FileNotFoundError):
+        array = index.with_suffix(ARRAY).stat()
+        return index.stat().st_size + (array.st_size if array.st_nlink == 1 else 0)
+    return 0
+
+
+def _changed(path: Path) -> float:
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+def _delete(index: Path) -> None:
+    with suppress(OSError):
+        index.unlink(missing_ok=True)
+        index.with_suffix(ARRAY).unlink(missing_ok=True)
+
+
+def link(source: Path, target: Path) -> None:
+    """Make ``target`` another name of a file or, where the file system has no such links, a copy; in one step."""
+    part = target.with_name(f".{target.name}.{threading.get_ident()}.{os.getpid()}{files.PART}")
+    try:
+        try:
+            os.link(source.resolve(), part)
+        except OSError:
+            shutil.copyfile(source, part)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)  # of two names of one file, a rename leaves both
+
+
+def processor() -> str:
+    """Return what the processor is: the last bits of sums are its own."""
+    with suppress(OSError):
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
+        lines = (line.partition(":") for line in first.splitlines())
+        return json.dumps({name.strip(): value.strip() for name, _, value in lines if name.strip() in PROCESSOR})
+    return platform.processor()
