@@ -10,12 +10,12 @@ from audioclust import registry
 from audioclust.clips.logmel import FrontEnd
 from audioclust.results import costs
 from audioclust.results.embeddings import EMBEDDING, about
-from audioclust.results.pieces import Pieces
+from audioclust.results.kept import Kept, prune
 from audioclust.runs.embed import Embed, origin
 from audioclust.runs.embed_views import Sounds, embed_views
 from audioclust.views.waves import Waves
 from params import Params, run
-from paths import CHECK, CLIPS, COSTS, EMBEDDINGS, ENCODERS, LOGMEL, SCRATCH, TEXTS
+from paths import CHECK, CLIPS, COSTS, EMBEDDINGS, ENCODERS, KEPT, LOGMEL, TEXTS
 
 
 def main() -> None:
@@ -29,22 +29,24 @@ def main() -> None:
     if skipped:
         return
     rate = json.loads((CLIPS / "format.json").read_text(encoding="utf-8"))["sample_rate"]
-    durations = np.load(CLIPS / "durations.npy")
+    durations, digests = np.load(CLIPS / "durations.npy"), np.load(CLIPS / "digests.npy")
     stats = json.loads((LOGMEL / "stats.json").read_text(encoding="utf-8"))
     moments = stats["mean"], stats["std"]
     source = {"logmel": LOGMEL / "logmel.npy", "waveform": CLIPS / "audio.npy", "text": TEXTS / f"{name}.json"}
+    code = (CHECK / "code/embed" / name).read_text(encoding="utf-8")
+    kept = Kept(KEPT, code, stats["front_end"] if kind.input == "logmel" else None)
     with costs.measured(encoder=name) as cost:
-        embed.run(name, section, source, rate, moments, durations, EMBEDDINGS / name / EMBEDDING)
+        out = EMBEDDINGS / name / EMBEDDING
+        embed.run(name, section, source, rate, moments, durations, out, kept=kept, digests=digests)
         asked = json.loads((CHECK / "views" / f"{name}.json").read_text(encoding="utf-8"))
         if asked:
-            pieces = Pieces(SCRATCH / "pieces")
             embed_views(
-                embed, name, section, Sounds.of(source["waveform"], rate, durations),
-                FrontEnd(**params.section("logmel", FrontEnd)), moments,
-                Waves(**asked["waves"]), asked["counts"], EMBEDDINGS / name, pieces,
-                [(CHECK / "code/embed" / name).read_text(encoding="utf-8"), np.load(EMBEDDINGS / name / EMBEDDING)],
+                embed, name, section, Sounds.of(source["waveform"], rate, durations, digests),
+                FrontEnd(**params.part("logmel", FrontEnd)), moments, Waves(**asked["waves"]), asked["counts"],
+                EMBEDDINGS / name, kept,
             )  # fmt: skip
-            pieces.prune()
+    prune(KEPT)
+    print(kept.said("embeddings"))
     costs.write(COSTS, f"embed-{name}", [cost])
 
 

@@ -52,7 +52,7 @@ DECLINED = {
 # A section of a stage -> the classes of audioclust that it configures; by name, as importing them takes seconds.
 STAGE_SECTIONS = {
     "data": ("runs.recordings.Source", "runs.label.Label", "runs.prepare.Prepare"),
-    "logmel": ("clips.logmel.FrontEnd",),
+    "logmel": ("clips.logmel.FrontEnd", "runs.logmel.Statistics"),
     "embed": ("runs.embed.Embed",),
     "augment": ("views.augment.Augment",),
     "waves": ("views.waves.Waves",),

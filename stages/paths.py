@@ -35,5 +35,6 @@ NOTHING = EMBEDDINGS / "None"
 PROJECT = Path(os.environ.get("DVC_ROOT", "."))
 # Unfinished work and kept pieces, outside Git and DVC; a crashed experiment finds its parts again.
 SCRATCH = PROJECT / ".scratch"
+KEPT = SCRATCH / "kept"
 # Seconds and peak memory differ from run to run, so they stay out of every tracked output.
 COSTS = Path(".scratch/costs")

@@ -129,7 +129,7 @@ def test_file_holds_every_clip_and_its_statistics(clips, tmp_path):
     assert (stats["mean"], stats["std"]) == pytest.approx((whole.mean(), whole.std()), abs=1e-6)
     assert stats["front_end"] == asdict(FrontEnd()) | {"clip_seconds": 0.1} and stats["hop_seconds"] == 0.01
     assert json.loads((tmp_path / "stats.json").read_text()) == stats
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["frames.npy", "logmel.npy", "stats.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["frames.npy", "info.json", "logmel.npy", "stats.json"]
 
 
 def padded(clips, samples, whole, path, **settings):

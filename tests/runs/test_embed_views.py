@@ -6,7 +6,7 @@ from encoders_fixture import needs_weights_of
 
 from audioclust import registry
 from audioclust.clips.logmel import FrontEnd
-from audioclust.results.pieces import Pieces
+from audioclust.results.kept import Kept, digest
 from audioclust.runs.embed import Embed
 from audioclust.runs.embed_views import Sounds, embed_views
 from audioclust.runs.logmel import compute
@@ -19,20 +19,26 @@ ENCODERS = ["logmel_stats", "byol_a_random", pytest.param(
     "speech_embedding", marks=needs_weights_of(registry.get("encoders", "speech_embedding")))]  # fmt: skip
 
 
+def of(audio, samples):
+    """Return the clips of a file."""
+    digests = [list(digest(clip.tobytes())) for clip in np.load(audio)]
+    return Sounds(audio, RATE, samples, np.array(digests, np.uint8))
+
+
 @pytest.fixture
 def sounds(tmp_path):
     rng = np.random.default_rng(0)
     audio = rng.integers(-20000, 20000, (70, 8000)).astype(np.int16)
     audio[np.arange(8000) >= SAMPLES[:, None]] = 0
     np.save(tmp_path / "audio.npy", audio)
-    return Sounds(tmp_path / "audio.npy", RATE, SAMPLES)
+    return of(tmp_path / "audio.npy", SAMPLES)
 
 
-def views(sounds, out, name="logmel_stats", waves=UNCHANGED, counts=None, pieces=None, section=None, **settings):
+def views(sounds, out, name="logmel_stats", waves=UNCHANGED, counts=None, kept=None, section=None, **settings):
     """Write views and return them by kind."""
-    pieces = Pieces(out / "pieces") if pieces is None else pieces
+    kept = Kept(out / "kept", "code") if kept is None else kept
     embed, counts = Embed(**{"workers": 1, **settings}), {"weak": 1, "strong": 2} if counts is None else counts
-    embed_views(embed, name, section or {}, sounds, FrontEnd(), (-9.0, 4.0), waves, counts, out, pieces, ["code"])
+    embed_views(embed, name, section or {}, sounds, FrontEnd(), (-9.0, 4.0), waves, counts, out, kept)
     return {file.stem: np.load(file) for file in out.glob("*.npy")}
 
 
@@ -60,10 +66,10 @@ def test_a_view_depends_on_the_clip_alone(sounds, tmp_path):
     waves = Waves(strong=["crop", "speed", "filter", "gain", "noise", "mask"])
     expected = views(sounds, tmp_path / "all", waves=waves)
     few = tmp_path / "few.npy"
-    np.save(few, np.load(sounds.audio)[:9])
-    found = views(Sounds(few, RATE, SAMPLES[:9]), tmp_path / "views", waves=waves)
+    np.save(few, np.load(sounds.audio)[5:14])
+    found = views(of(few, SAMPLES[5:14]), tmp_path / "views", waves=waves)
     for kind in ("weak", "strong"):
-        np.testing.assert_allclose(found[kind], expected[kind][:, :9], rtol=1e-5, atol=1e-5)
+        np.testing.assert_array_equal(found[kind], expected[kind][:, 5:14])
 
 
 def test_bytes_do_not_depend_on_the_number_of_workers(sounds, tmp_path):
@@ -74,26 +80,39 @@ def test_bytes_do_not_depend_on_the_number_of_workers(sounds, tmp_path):
 
 
 def test_what_is_there_is_not_computed_again(sounds, tmp_path):
-    pieces = Pieces(tmp_path / "pieces")
-    few = views(sounds, tmp_path / "views", waves=Waves(), counts={"strong": 2}, pieces=pieces)
-    assert pieces.computed == 2 and set(few) == {"strong"}
-    more = views(sounds, tmp_path / "views", waves=Waves(), counts={"weak": 1, "strong": 3}, pieces=pieces)
-    assert pieces.computed == 4
+    kept = Kept(tmp_path / "kept", "code")
+    few = views(sounds, tmp_path / "views", waves=Waves(), counts={"strong": 2}, kept=kept)
+    assert kept.computed == 2 * 70 and set(few) == {"strong"}
+    more = views(sounds, tmp_path / "views", waves=Waves(), counts={"weak": 1, "strong": 3}, kept=kept)
+    assert (kept.computed, kept.taken) == (4 * 70, 2 * 70)
     np.testing.assert_array_equal(more["strong"][:2], few["strong"])
-    views(sounds, tmp_path / "views", waves=Waves(crop=0.3), counts={"strong": 1}, pieces=pieces)
-    assert pieces.computed == 5
-    changed = np.load(sounds.audio)
-    changed[3, 100] += 1
-    np.save(sounds.audio, changed)
-    views(sounds, tmp_path / "views", waves=Waves(), counts={"strong": 1}, pieces=pieces)
-    assert pieces.computed == 6
+    views(sounds, tmp_path / "views", waves=Waves(crop=0.3), counts={"strong": 1}, kept=kept)
+    assert kept.computed == 5 * 70
+
+
+def test_views_of_added_clips_are_computed_and_of_those_that_mix_them_in(sounds, tmp_path):
+    def grown(name, **waves):
+        kept = Kept(tmp_path / f"kept {name}", "code")
+        views(sounds, tmp_path / name, waves=Waves(**waves), counts={"strong": 2}, kept=kept)
+        kept.computed = 0
+        audio = np.load(sounds.audio)
+        np.save(tmp_path / "more.npy", np.concatenate([audio[40:42, ::-1], audio]))
+        more = of(tmp_path / "more.npy", np.concatenate([[8000, 8000], SAMPLES]))
+        found = views(more, tmp_path / name, waves=Waves(**waves), counts={"strong": 2}, kept=kept)
+        fresh = views(more, tmp_path / f"{name} fresh", waves=Waves(**waves), counts={"strong": 2})
+        np.testing.assert_array_equal(found["strong"], fresh["strong"])
+        return kept.computed
+
+    assert grown("alone", strong=["crop", "noise"]) == 2 * 2
+    mixed = grown("mixed", strong=["crop", "mixup"])
+    assert 2 * 2 < mixed < 2 * 12, "each of the two takes the place of another in about one clip"
 
 
 def test_a_view_louder_than_full_scale_is_scaled_down(sounds, tmp_path):
     """Statistics of log-mels move with the level; clipped samples would add bands that no clip has."""
     tone = np.rint(32000 * np.sin(2 * np.pi * 1000 * np.arange(8000) / RATE)).astype(np.int16)
     np.save(sounds.audio, np.tile(tone, (3, 1)))
-    loud = Sounds(sounds.audio, RATE, np.full(3, 8000))
+    loud = of(sounds.audio, np.full(3, 8000))
     plain = views(loud, tmp_path / "plain")["strong"][0]
     found = views(loud, tmp_path / "views", waves=Waves(strong=["gain"], gain=20.0), counts={"strong": 8})["strong"]
     # Clipped, a tone of 20 dB more has odd harmonics some 10 nats above what is there now.

@@ -7,7 +7,8 @@
   ``fit(texts)`` comes before the first call, with the texts (n,) of all clips.
 - ``signal`` (b,) is how many frames or samples of each clip hold signal, None: all. What follows is padding: with the
   parameter ``padding`` at its default, "ignore", a vector does not depend on it.
-- ``normalise_with(mean, std)``, where ``input`` is "logmel", takes the two statistics of the data set's log-mels.
+- ``normalise_with(mean, std)``, where ``input`` is "logmel", takes the two statistics of the data set's log-mels;
+  ``normalises = False`` is declared by one on which they have no effect.
 - ``dim`` is the length of a vector; None where the log-mels or the texts decide.
 - ``training`` says in a few words where its weights come from, ``licence`` what their authors allow: a column of the
   table. ``hears`` names what it tells apart, of words, voices, sounds and music; without it, everything.

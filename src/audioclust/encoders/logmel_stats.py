@@ -28,7 +28,7 @@ class LogmelStats:
     input = "logmel"
     training = "no weights"
     dim = None  # statistics x bands: the log-mels decide
-    uses_torch = False
+    uses_torch = normalises = False
 
     def prepare(self) -> None:
         """Check the parameters; there are no weights."""

@@ -42,6 +42,12 @@ def checksum(row: Any) -> bytes:
     return zlib.crc32(row).to_bytes(4, "little")
 
 
+def row_keys(digests: np.ndarray, *more: np.ndarray) -> list[bytes]:
+    """Return a key of each row, of the hashes (n, 16) uint8 of what it is made from and of numbers (n,)."""
+    numbers = np.stack([digests.view("<i8").T[0], digests.view("<i8").T[1], *more], axis=1).astype("<i8")
+    return [digest(row) for row in numbers]
+
+
 class Rows(NamedTuple):
     """Where the rows of one entry lie, each of ``shape`` and ``dtype``, from byte ``start`` of ``file``."""
 
@@ -89,16 +95,25 @@ class Kept:
         top: a folder; ``prune`` looks after all below it.
         inputs: what all rows depend on: code and parameters, as ``Pieces.key`` takes them.
 
-    ``computed`` counts the rows that a stage had to compute.
+    ``computed`` counts the rows that a stage had to compute, ``taken`` those that were kept.
     """
 
     def __init__(self, top: Path, *inputs: Any):
         self.top, self.key = top, Pieces.key(processor(), *inputs)
-        self.folder, self.computed = top / self.key, 0
+        self.folder, self.computed, self.taken = top / self.key, 0, 0
 
     def also(self, *inputs: Any) -> "Kept":
         """Return the generations that depend on more."""
         return Kept(self.top, self.key, *inputs)
+
+    def count(self, computed: int, rows: int) -> None:
+        """Take note that of so many rows some were computed."""
+        self.computed += computed
+        self.taken += rows - computed
+
+    def said(self, what: str) -> str:
+        """Return how many rows were taken, in a sentence."""
+        return f"{what}: {self.computed} computed, {self.taken} as an earlier run left them"
 
     def find(self, keys: Sequence[bytes]) -> list[Rows | None]:
         """Return the rows of each entry; None where there are none."""
@@ -115,13 +130,13 @@ class Kept:
         return found
 
     def keep(
-        self, array: Path, keys: Sequence[bytes], checks: Sequence[bytes],
+        self, array: Path | np.ndarray, keys: Sequence[bytes], checks: Sequence[bytes],
         spans: Sequence[tuple[int, int]] | None = None, about: Sequence[Any] | None = None,
     ) -> None:  # fmt: skip
         """Keep an array that is written; what cannot be kept is not.
 
         Args:
-            array: an ``.npy`` file in the order of C, of n rows.
+            array: n rows, as an ``.npy`` file in the order of C, of which a link is kept, or as they are.
             keys: of the entries (m,).
             checks: of the rows (n,).
             spans: the first row of each entry, and how many it has (m,); None: row by row.
@@ -136,7 +151,10 @@ class Kept:
         )  # fmt: skip
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            link(array, path.with_suffix(ARRAY))
+            if isinstance(array, Path):
+                link(array, path.with_suffix(ARRAY))
+            else:
+                files.write_array(path.with_suffix(ARRAY), array)
             sealed.write(path, index)
             self._drop_what_is_in(path, names)
 
@@ -187,7 +205,7 @@ class _Generation:
 
 
 def fill(
-    rows: Sequence[Rows | None], check: Callable[[Any], bytes], compute: Callable[[np.ndarray], np.ndarray]
+    rows: Sequence[Rows | None], check: Callable[[Any], bytes], compute: Callable[[list[int]], np.ndarray]
 ) -> tuple[np.ndarray, list[bytes], int]:
     """Return rows (b, ...), the check of each, and how many were computed.
 
@@ -197,14 +215,17 @@ def fill(
         compute: positions (m,) to their rows (m, ...), for those that are not there or damaged.
     """
     kept = {position: each.one(check) for position, each in enumerate(rows) if each is not None}
-    kept = {position: row for position, row in kept.items() if row is not None}
-    new = np.array([position for position in range(len(rows)) if position not in kept], np.int64)
-    computed = compute(new) if len(new) else next(iter(kept.values()))[None][:0]
-    found = np.empty((len(rows), *computed.shape[1:]), computed.dtype)
-    found[new] = computed
-    for position, row in kept.items():
-        found[position] = row
-    checks = [rows[position].checks[0] if position in kept else check(row) for position, row in enumerate(found)]
+    new = [position for position in range(len(rows)) if kept.get(position) is None]
+    if len(new) == len(rows):
+        found = compute(new)
+        return found, [check(row) for row in found], len(new)
+    some = compute(new) if new else np.stack([*kept.values()])[:0]
+    found = np.empty((len(rows), *some.shape[1:]), some.dtype)
+    checks = [b"" if each is None else each.checks[0] for each in rows]
+    for position, row in zip(new, some, strict=True):
+        found[position], checks[position] = row, check(row)
+    for position in kept.keys() - {*new}:
+        found[position] = kept[position]
     return found, checks, len(new)
 
 

@@ -1,10 +1,13 @@
 """Run one encoder over all clips: arrays on disk in, one (n, dim) float32 array on disk out.
 
-On the CPU, shards of a fixed number of clips go to worker processes of one thread each, so the bytes do not depend
-on the number of cores; on a GPU one process feeds the device.
+On the CPU, shards of clips go to worker processes of one thread each, and a clip is alone in its forward pass: its
+bytes depend neither on the number of cores nor on the other clips, so that those of an earlier run are taken where they
+are kept. On a GPU, whose last bits depend on the batch, one process feeds the device with all clips.
 """
 
+import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,16 +19,17 @@ from pydantic import Field
 from audioclust import parallel, registry
 from audioclust.parameters import Count, Natural
 from audioclust.results import files
+from audioclust.results.kept import Kept, Rows, checksum, fill, row_keys
 from audioclust.threads import one_thread
 
-SHARD = 64  # clips per task; fixed, because the make-up of a batch decides the last bit of a float sum
+SHARD = 64  # clips per task
 
 
 @dataclass
 class Embed:
     """How an encoder runs over all clips."""
 
-    batch: Count = 16  # clips per forward pass
+    batch: Count = 16  # clips per forward pass on a GPU; on the CPU each has its own
     device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: CUDA where there is a device
     workers: Annotated[int, Field(ge=-1)] = -1  # processes on the CPU; -1: one per core
     seed: Natural = 0  # of encoders with random weights
@@ -39,6 +43,9 @@ class Embed:
         stats: tuple[float, float],
         durations: np.ndarray,
         out: Path,
+        *,
+        kept: Kept | None = None,
+        digests: np.ndarray | None = None,
     ) -> None:
         """Write ``out``, (n, dim) float32: one row per clip.
 
@@ -51,6 +58,8 @@ class Embed:
             stats: mean and standard deviation of the log-mels.
             durations: (n,) seconds of signal in each clip; what follows is padding.
             out: the file to write.
+            kept: where embeddings are kept for later runs, but for those by a GPU and of texts; None: nowhere.
+            digests: (n, 16) uint8, hashes of the clips' samples, where embeddings are kept.
 
         Raises:
             RuntimeError: weights are absent and unreachable, or an embedding is not finite (the clip is named).
@@ -62,20 +71,40 @@ class Embed:
             return _embed_texts(first, path, out)
         signal = _signal(first, path, durations)
         n = len(signal)
-        starts = range(0, n, SHARD)
-        tasks = [(job, path, s, min(s + SHARD, n), rate, signal[s : s + SHARD], self.batch) for s in starts]
-        shards = parallel.run(_shard, tasks, workers=self.side_by_side(job), name=encoder)
+        shape = np.load(path, mmap_mode="r").shape[1:]
+        shelf = kept.also(*self.depends(job, first), shape, rate) if kept and job[2] == "cpu" else None
+        keys = row_keys(digests, signal) if shelf else []
+        rows = shelf.find(keys) if shelf else None
+        shards = [slice(start, min(start + SHARD, n)) for start in range(0, n, SHARD)]
+        tasks = [(job, path, s, rate, signal[s], self.at_once(job), rows and rows[s]) for s in shards]
+        checks, new = [], 0
         with files.whole(out) as stream:
-            for start, rows in zip(starts, shards, strict=True):
-                check(rows, start)
-                if start == 0:  # an encoder of statistics has as many dimensions as the log-mels have bands
-                    files.write_header(stream, np.float32, (n, rows.shape[1]))
-                stream.write(rows)
+            found = parallel.run(_shard, tasks, workers=self.side_by_side(job), name=encoder)
+            for s, (vectors, checked, computed) in zip(shards, found, strict=True):
+                check(vectors, s.start)
+                if s.start == 0:  # an encoder of statistics has as many dimensions as the log-mels have bands
+                    files.write_header(stream, np.float32, (n, vectors.shape[1]))
+                stream.write(vectors)
+                checks += checked
+                new += computed
+        if shelf:
+            shelf.keep(out, keys, checks)
+            kept.count(new, n)
+
+    def depends(self, job: tuple, encoder: Any) -> list[Any]:
+        """Return what an encoder's embedding of a clip depends on, beside the clip and the code."""
+        name, section, device, seed, stats = job
+        moments = stats if encoder.input == "logmel" and getattr(encoder, "normalises", True) else None
+        return [name, section, device, seed, moments, weights_digest(encoder)]
 
     def job(self, encoder: str, section: dict[str, Any], stats: tuple[float, float]) -> tuple:
         """Return what ``built`` takes."""
         where = _device(self.device, registry.get("encoders", encoder))
         return encoder, tuple(sorted((k, _hashable(v)) for k, v in section.items())), where, self.seed, tuple(stats)
+
+    def at_once(self, job: tuple) -> int:
+        """Return how many clips share a forward pass."""
+        return 1 if job[2] == "cpu" else self.batch
 
     def side_by_side(self, job: tuple) -> int:
         """Return how many processes run a job."""
@@ -116,8 +145,32 @@ def _signal(encoder: Any, path: Path, durations: np.ndarray) -> np.ndarray:
     return np.load(path.with_name("frames.npy"))
 
 
-def _shard(job: tuple, path: Path, start: int, stop: int, rate: int, signal: np.ndarray, batch: int) -> np.ndarray:
-    return embedded(built(*job), np.load(path, mmap_mode="r")[start:stop], rate, signal, batch)
+def weights_digest(encoder: Any) -> str:
+    """Return a hash of the weights of an encoder that is ready, "" where it has none that torch knows."""
+    network = getattr(encoder, "network_", None)
+    if not hasattr(network, "state_dict"):
+        return ""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().numpy())
+    return digest.hexdigest()
+
+
+def _shard(
+    job: tuple, path: Path, part: slice, rate: int, signal: np.ndarray, batch: int,
+    rows: Sequence[Rows | None] | None,
+) -> tuple[np.ndarray, list[bytes], int]:  # fmt: skip
+    """Return embeddings (b, dim), those that are kept or computed, what checks them, and how many are new."""
+    if rows is None:
+        found = embedded(built(*job), np.load(path, mmap_mode="r")[part], rate, signal, batch)
+        return found, [], len(found)
+
+    def compute(new: list[int]) -> np.ndarray:
+        clips = np.load(path, mmap_mode="r")[part]
+        return embedded(built(*job), clips if len(new) == len(clips) else clips[new], rate, signal[new], batch)
+
+    return fill(rows, checksum, compute)
 
 
 def embedded(encoder: Any, clips: np.ndarray, rate: int, signal: np.ndarray, batch: int) -> np.ndarray:
@@ -132,12 +185,12 @@ def embedded(encoder: Any, clips: np.ndarray, rate: int, signal: np.ndarray, bat
     """
     order = np.argsort(signal, kind="stable")  # clips of one length are embedded together
     found = []
-    for i in range(0, len(clips), batch):
-        rows = order[i : i + batch]
-        x = np.asarray(clips[rows], dtype=np.float32)
-        if encoder.input == "waveform":
-            x = _resampled(x / 32768.0, rate, encoder.sample_rate)
-        with one_thread():
+    with one_thread():
+        for i in range(0, len(clips), batch):
+            rows = order[i : i + batch]
+            x = np.asarray(clips[rows], dtype=np.float32)
+            if encoder.input == "waveform":
+                x = _resampled(x / 32768.0, rate, encoder.sample_rate)
             found.append(np.asarray(encoder(x, signal[rows]), dtype=np.float32))
     return np.concatenate(found)[np.argsort(order)]
 

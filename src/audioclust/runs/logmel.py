@@ -1,19 +1,32 @@
 """Clips to log-mels and their statistics."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from audioclust import parallel
 from audioclust.clips.logmel import EPS, FrontEnd, LogMel
+from audioclust.parameters import Positive
 from audioclust.results import files
+from audioclust.results.kept import Kept, Rows, checksum, fill, row_keys
 from audioclust.threads import one_thread
 
 SHARD = 128  # clips per task; fixed, so that the statistics add up in one order whatever the number of workers
+AUTO, FIXED = "auto", "fixed"
+FAR = 0.1  # deviations by which statistics that are given may miss those of the clips before it is said
+
+
+@dataclass
+class Statistics:
+    """What log-mels are standardised with where an encoder or a method does so."""
+
+    # Mean and deviation in nats; auto: those of all clips, so that one clip more changes what all of them become
+    statistics: Literal["auto"] | tuple[float, Positive] = AUTO
 
 
 def compute(
@@ -24,10 +37,14 @@ def compute(
     *,
     durations: np.ndarray | None = None,
     workers: int = -1,
+    statistics: Literal["auto"] | tuple[float, float] = AUTO,
+    kept: Kept | None = None,
+    digests: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Write the log-mels of all clips to ``out``, (n, n_mels, t) float16.
 
-    Beside them ``frames.npy``, (n,) int64, tells how many frames of each hold signal, and ``stats.json`` the rest.
+    Beside them ``frames.npy``, (n,) int64, tells how many frames of each hold signal, ``stats.json`` the rest, and
+    ``info.json`` the statistics of these clips and whether they are those that are used.
 
     The log-mel of a clip is that of its signal alone, reflected at its end; the frames of the padding are silence.
 
@@ -38,6 +55,9 @@ def compute(
         front_end: what a log-mel is.
         durations: (n,) seconds of signal in each clip, what follows being padding; None: zeros at the end are padding.
         workers: processes; -1: one per core.
+        statistics: as of ``Statistics``.
+        kept: where log-mels are kept for later runs; None: nowhere.
+        digests: (n, 16) uint8, hashes of the clips' samples, where log-mels are kept.
 
     Returns:
         What ``stats.json`` holds: "mean" and population "std" over all bands of all frames with signal, what BYOL-A
@@ -51,29 +71,95 @@ def compute(
     seconds = audio.shape[1] / rate
     durations = _sounding(audio) / rate if durations is None else durations
     samples = np.rint(durations * rate).astype(np.int64)
+    frames = frames_of(samples, rate, audio.shape[1], transform)
+    shelf = kept and kept.also(rate, audio.shape[1], asdict(front_end))
+    keys = row_keys(digests, samples) if shelf else []
+    rows = shelf.find(keys) if shelf else None
     shards = [slice(start, start + SHARD) for start in range(0, len(audio), SHARD)]
-    tasks = [(audio[s], rate, samples[s], transform) for s in shards]
-    total, squares, frames = 0.0, 0.0, np.zeros(len(audio), np.int64)
+    tasks = [(audio[s], rate, samples[s], transform, rows and rows[s]) for s in shards]
+    moments, checks, new = _Moments(), [], 0
     with files.whole(out) as stream:
         files.write_header(stream, np.float16, (len(audio), front_end.n_mels, t))
-        found = parallel.run(mels_of, tasks, workers=workers, name="logmel")
-        for rows, (mels, frames[rows]) in zip(shards, found, strict=True):
+        found = parallel.run(_shard, tasks, workers=workers, name="logmel")
+        for s, (mels, checked, computed) in zip(shards, found, strict=True):
             stream.write(mels)
-            values = mels * (np.arange(t) < frames[rows, None, None]).astype(np.float64)
-            total += values.sum()
-            squares += (values**2).sum()
-    count = front_end.n_mels * int(frames.sum())
-    mean = float(total / count)
+            moments.add(mels, frames[s])
+            checks += checked
+            new += computed
+    if shelf:
+        shelf.keep(out, keys, checks)
+        kept.count(new, len(audio))
+    own = moments.rounded()
+    stats = own if statistics == AUTO else dict(zip(own, statistics, strict=True))
+    stats = stats | front_end.axes() | {"front_end": asdict(front_end) | {"clip_seconds": seconds}}
     files.write_array(out.with_name("frames.npy"), frames)
-    stats = {"mean": round(mean, 6), "std": round(float(np.sqrt(max(squares / count - mean**2, 0.0))), 6)}
-    stats |= front_end.axes() | {"front_end": asdict(front_end) | {"clip_seconds": seconds}}
-    files.write_text(out.with_name("stats.json"), json.dumps(stats, indent=1, sort_keys=True) + "\n")
+    _write_json(out.with_name("stats.json"), stats)
+    info = {"of_these_clips": own, "statistics": AUTO if statistics == AUTO else FIXED}
+    _write_json(out.with_name("info.json"), info)
     return stats
+
+
+class _Moments:
+    """Sums over the frames with signal, added up in one order."""
+
+    def __init__(self) -> None:
+        self.total, self.squares, self.count = 0.0, 0.0, 0
+
+    def add(self, mels: np.ndarray, frames: np.ndarray) -> None:
+        """Add log-mels (b, n_mels, t) of which so many frames (b,) hold signal."""
+        values = mels * (np.arange(mels.shape[2]) < frames[:, None, None]).astype(np.float64)
+        self.total += values.sum()
+        self.squares += (values**2).sum()
+        self.count += mels.shape[1] * int(frames.sum())
+
+    def rounded(self) -> dict[str, float]:
+        mean = float(self.total / self.count)
+        std = float(np.sqrt(max(self.squares / self.count - mean**2, 0.0)))
+        return {"mean": round(mean, 6), "std": round(std, 6)}
+
+
+def said(stats: dict[str, Any], info: dict[str, Any]) -> str:
+    """Return what log-mels are standardised with, of what ``stats.json`` and ``info.json`` hold, and the way out."""
+    own = info["of_these_clips"]
+    pair = f"mean {stats['mean']:g}, deviation {stats['std']:g}"
+    if info["statistics"] == AUTO:
+        return (
+            f"log-mels: {pair} of these clips. To keep them, and with them the embeddings, when recordings are added: "
+            f"python stages/freeze.py, or -S 'logmel.statistics=[{stats['mean']},{stats['std']}]'"
+        )
+    off = max(abs(own["mean"] - stats["mean"]), abs(own["std"] - stats["std"])) / stats["std"]
+    far = f"; they are {off:.2f} deviations off, logmel.statistics=auto takes these" if off > FAR else ""
+    return f"log-mels: {pair} as logmel.statistics says; those of these clips are {own['mean']:g}, {own['std']:g}{far}"
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    files.write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def _shard(
+    audio: np.ndarray, rate: int, samples: np.ndarray, transform: LogMel, rows: Sequence[Rows | None] | None
+) -> tuple[np.ndarray, list[bytes], int]:
+    """Return log-mels (b, n_mels, t) float16, those that are kept or computed, what checks them, how many are new."""
+    if rows is None:
+        return mels_of(audio, rate, samples, transform)[0], [], len(audio)
+
+    def compute(new: list[int]) -> np.ndarray:
+        some = audio if len(new) == len(audio) else audio[new]
+        return mels_of(some, rate, samples[new], transform)[0]
+
+    return fill(rows, checksum, compute)
 
 
 def _sounding(audio: np.ndarray) -> np.ndarray:
     """Return the samples (n,) of each clip up to the last that is not zero; of silence all."""
     return np.array([audio.shape[1] - np.argmax(clip[::-1] != 0) for clip in audio])
+
+
+def frames_of(samples: np.ndarray, rate: int, width: int, transform: LogMel) -> np.ndarray:
+    """Return how many frames hold the signal, (n,) int64, of so many samples (n,) in clips of ``width`` samples."""
+    wanted, hop = transform.sample_rate, transform.mel.hop_length
+    samples = np.clip(samples, -(-rate // wanted), width)
+    return np.minimum(-(-samples * wanted // (rate * hop)) + 1, 1 + int(width * wanted / rate + 0.5) // hop)
 
 
 def mels_of(audio: np.ndarray, rate: int, samples: np.ndarray, transform: LogMel) -> tuple[np.ndarray, np.ndarray]:
@@ -86,10 +172,9 @@ def mels_of(audio: np.ndarray, rate: int, samples: np.ndarray, transform: LogMel
         transform: the front end.
     """
     wanted, hop = transform.sample_rate, transform.mel.hop_length
-    least = -(-rate // wanted)  # one sample after resampling
-    samples = np.clip(samples, least, audio.shape[1])
     t = 1 + int(audio.shape[1] * wanted / rate + 0.5) // hop  # soxr rounds halves up
-    frames = np.minimum(-(-samples * wanted // (rate * hop)) + 1, t)
+    frames = frames_of(samples, rate, audio.shape[1], transform)
+    samples = np.clip(samples, -(-rate // wanted), audio.shape[1])  # one sample after resampling
     mels = np.full((len(audio), transform.mel.n_mels, t), np.log(EPS), np.float16)
     with one_thread(), torch.inference_mode():
         # Clip by clip: at one thread a clip's spectra stay in the cache, a batch's do not.

@@ -117,6 +117,7 @@ class Prepare:
             _write_json({"sample_rate": self.sample_rate, "samples": settings.samples}, out / "format.json")
             _write_json(info, out / "info.json")
         if kept:
+            kept.count(len(found) - len(ready), len(found))
             reuse.put(found, contents, kept, settings, out / "audio.npy")
         return summary.said(info, found, rejected, self.min_level)
 
