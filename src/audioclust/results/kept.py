@@ -145,16 +145,17 @@ class Kept:
         names = np.array(keys, f"S{KEY}")
         path = self.folder / f"{Pieces.key(names.view(np.uint8))}{INDEX}"
         spans = [(row, 1) for row in range(len(keys))] if spans is None else spans
-        index = archive.packed(
-            keys=names, spans=np.array(spans, np.int64).reshape(-1, 2), about=np.array(json.dumps(about)),
-            checks=np.frombuffer(b"".join(checks), f"V{len(checks[0])}"),
-        )  # fmt: skip
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
             if isinstance(array, Path):
                 link(array, path.with_suffix(ARRAY))
             else:
                 files.write_array(path.with_suffix(ARRAY), array)
+            said = {"about": about, **_layout(path.with_suffix(ARRAY))}
+            index = archive.packed(
+                keys=names, spans=np.array(spans, np.int64).reshape(-1, 2), said=np.frombuffer(json.dumps(said).encode(), np.uint8),
+                checks=np.frombuffer(b"".join(checks), f"V{len(checks[0])}"),
+            )  # fmt: skip
             sealed.write(path, index)
             self._drop_what_is_in(path, names)
 
@@ -171,15 +172,11 @@ class _Generation:
 
     def __init__(self, file: Path, index: dict[str, np.ndarray]):
         self.file, self.keys = file, index["keys"]
-        self._spans, self._checks, self._about = index["spans"], index["checks"], json.loads(str(index["about"]))
-        with file.open("rb") as stream:
-            np.lib.format.read_magic(stream)
-            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-            self._start, self._shape, self._dtype = stream.tell(), shape[1:], dtype.str
+        self._spans, self._checks, self._said = index["spans"], index["checks"], json.loads(index["said"].tobytes())
 
     @classmethod
     def open(cls, path: Path) -> "_Generation | None":
-        """Open an index; None, and deleted, where it or its array is not there or damaged."""
+        """Open an index; None, and deleted, where it is damaged."""
         try:
             data = sealed.read(path)
             if data is not None:
@@ -199,9 +196,17 @@ class _Generation:
     def rows(self, entry: int) -> Rows:
         first, count = self._spans[entry].tolist()
         checks = tuple(check.tobytes() for check in self._checks[first : first + count])
-        about = self._about[entry] if self._about else None
-        found = Rows(self.file, 0, self._dtype, self._shape, checks, about)
-        return found._replace(start=self._start + first * found.size)
+        about = self._said["about"] and self._said["about"][entry]
+        found = Rows(self.file, self._said["start"], self._said["dtype"], self._said["shape"], checks, about)
+        return found._replace(start=found.start + first * found.size)
+
+
+def _layout(file: Path) -> dict[str, Any]:
+    """Return where the rows of an ``.npy`` file begin, of what type and shape each is."""
+    with file.open("rb") as stream:
+        np.lib.format.read_magic(stream)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+        return {"start": stream.tell(), "dtype": dtype.str, "shape": shape[1:]}
 
 
 def fill(

@@ -10,6 +10,7 @@ from audioclust.results import kept, sealed
 from audioclust.runs.prepare.decode import Settings
 
 CHECKED = 1 << 26  # bytes of samples that a task checks, about
+PLACE = ("path", "section", "stamp", "raw", "offset", "digests")  # of a part
 LASTING = ("empty", "too short", "not finite")  # why a recording gives no clips that trying again would not change
 
 
@@ -70,8 +71,8 @@ def _lasts(part: dict[str, Any], content: Content) -> bool:
 
 
 def _of_any_place(part: dict[str, Any]) -> dict[str, Any]:
-    """Return what is known of a part without where it lies."""
-    return {name: value for name, value in part.items() if name not in ("path", "section", "stamp", "raw", "offset")}
+    """Return what is known of a part, without where it lies and without the hashes of its clips, which check them."""
+    return {name: value for name, value in part.items() if name not in PLACE}
 
 
 def _linked(generations: set[Path], scratch: Path) -> dict[Path, Path]:
@@ -111,8 +112,10 @@ def _is_whole(rows: kept.Rows) -> bool:
 
 def _parts(path: str, rows: kept.Rows) -> list[dict[str, Any]]:
     """Return the parts of a recording of this path, of which each has as many rows as clips."""
-    parts, start = [], rows.start
+    parts, row = [], 0
     for part in rows.about:
-        parts.append(part | {"path": path, "raw": rows.file, "offset": start, "section": None, "stamp": None})
-        start += rows.size * len(part["clips"])
+        digests = [check.hex() for check in rows.checks[row : row + len(part["clips"])]]
+        place = path, None, None, rows.file, rows.start + row * rows.size, digests
+        parts.append(part | dict(zip(PLACE, place, strict=True)))
+        row += len(digests)
     return parts
