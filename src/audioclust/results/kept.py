@@ -151,9 +151,9 @@ class Kept:
                 link(array, path.with_suffix(ARRAY))
             else:
                 files.write_array(path.with_suffix(ARRAY), array)
-            said = {"about": about, **_layout(path.with_suffix(ARRAY))}
+            said = json.dumps({"about": about, **_layout(path.with_suffix(ARRAY))}).encode()
             index = archive.packed(
-                keys=names, spans=np.array(spans, np.int64).reshape(-1, 2), said=np.frombuffer(json.dumps(said).encode(), np.uint8),
+                keys=names, spans=np.array(spans, np.int64).reshape(-1, 2), said=np.frombuffer(said, np.uint8),
                 checks=np.frombuffer(b"".join(checks), f"V{len(checks[0])}"),
             )  # fmt: skip
             sealed.write(path, index)
