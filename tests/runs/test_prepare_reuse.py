@@ -188,3 +188,42 @@ def test_a_generation_that_another_run_prunes_meanwhile_is_used_to_the_end(root,
     monkeypatch.setattr(reuse, "take", pruned)
     (tmp_path / "out/audio.npy").unlink()
     assert grown(root) == whole
+
+
+def test_a_run_that_was_killed_decodes_the_rest_of_what_is_new(root, grown, monkeypatch):
+    monkeypatch.setattr(sections, "TASK", 0)
+    grown(root)
+    add(root)
+    inner = decode.shard
+
+    def killed(task, *rest):
+        if task[0].path == "2a.flac":
+            raise KeyboardInterrupt
+        return inner(task, *rest)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(decode, "shard", killed)
+        grown(root)
+    decoded = counted(monkeypatch)
+    assert grown(root) == grown(root, "fresh", kept=False)
+    assert decoded[0] == "2a.flac" and len(decoded) == 1 + 7
+
+
+@pytest.mark.parametrize("where", ["before", "after"], ids=["it takes what is kept", "it has written its outputs"])
+def test_runs_side_by_side_share_what_is_kept(root, grown, monkeypatch, where):
+    grown(root)
+    add(root)
+    name, calls = {"before": "take", "after": "put"}[where], []
+    inner = getattr(reuse, name)
+
+    def beside(*arguments):
+        calls.append(name)
+        if len(calls) == 1:
+            grown(root, "beside")
+        return inner(*arguments)
+
+    monkeypatch.setattr(reuse, name, beside)
+    found = grown(root)
+    decoded = counted(monkeypatch)
+    assert grown(root, "again") == found and decoded == []
+    assert grown(root, "fresh", kept=False) == found

@@ -6,7 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import soundfile
 import yaml
 from project_fixture import DIGITS, ROOT, SPEAKERS, TAKES, Project
 
@@ -258,3 +260,22 @@ def test_a_k_that_does_not_fit_the_clips_stops_before_any_training(project):
     said = project("dvc", "repro", fails=True)
     assert f"temi.k = 99: more clusters than the {DIGITS * SPEAKERS * TAKES} clips" in said
     assert "pretext@simclr" not in said
+
+
+# What is added to a folder
+
+
+def test_a_recording_that_is_added_is_decoded_and_embedded_alone(project):
+    project.bring("data/raw")
+    said = project("python", "stages/freeze.py")
+    assert "params.yaml: logmel.statistics = [-" in said
+    assert project.ran("embed@byol_a_random") == {"check", "logmel"}, "they are the same numbers"
+    soundfile.write(project.path / project.recordings / "0_a_9.wav", np.sin(np.arange(8000) ** 1.1), 8000)
+    said = project("dvc", "repro", "embed@byol_a_random")
+    for what in ("recordings", "log-mels", "embeddings"):
+        assert f"{what}: 1 computed, 36 as an earlier run left them" in said
+    lock = (project.path / "dvc.lock").read_text()
+    shutil.rmtree(project.path / ".scratch/kept")
+    said = project("dvc", "repro", "-f", "embed@byol_a_random")
+    assert "embeddings: 37 computed, 0 as an earlier run left them" in said
+    assert (project.path / "dvc.lock").read_text() == lock
