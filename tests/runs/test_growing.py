@@ -1,6 +1,7 @@
 """A folder that grows: what is added is decoded, turned into log-mels and embedded alone; bytes are as from nothing."""
 
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -93,6 +94,43 @@ def test_an_embedding_is_that_of_its_clip_whatever_is_beside_it(root, name, work
     found, counts = grown(root, [name], statistics=(-9.0, 4.0), workers=workers)
     assert counts[name] == 2
     assert found == grown(root, [name], kept=False, statistics=(-9.0, 4.0))[0]
+
+
+class Batched:
+    """An encoder whose clips share a pass; with ``uneven`` their place in it changes their last bits."""
+
+    input, sample_rate, uses_torch, together, brief, uneven = "waveform", 16000, False, 4, 6000, False
+    passes: ClassVar[list] = []
+
+    def __init__(self, device, random_state):
+        pass
+
+    def prepare(self):
+        pass
+
+    def __call__(self, x, signal):
+        self.passes.append(len(x))
+        return np.stack([row[:400] + np.float32(1e-7) * i * self.uneven for i, row in enumerate(x)])
+
+
+@pytest.mark.parametrize("uneven", [False, True])
+def test_clips_share_a_pass_of_one_size_if_that_gives_the_same_bytes_at_every_place(root, monkeypatch, uneven):
+    monkeypatch.setattr(registry, "get", lambda room, name: Batched)
+    monkeypatch.setattr(Batched, "uneven", uneven)
+    monkeypatch.setattr(Batched, "passes", [])
+    found = []
+    for kept in (True, False):  # two clips of 0.3 s and four of 0.5 s, then one more of 0.4 s and of 0.5 s
+        built.cache_clear()
+        grown(root, ["batched"], kept)
+        add(root)
+        built.cache_clear()
+        found.append(grown(root, ["batched"], kept)[0])
+        for name in ("00.wav", "2a.wav"):
+            (root / name).unlink()
+    assert found[0] == found[1]
+    probe = [4, 4]
+    assert Batched.passes[: 2 + (6 if uneven else 5)] == probe + ([1] * 6 if uneven else [4, 1, 1, 1, 1])
+    built.cache_clear()
 
 
 @pytest.mark.parametrize("change", ["weights", "parameters", "seed", "statistics", "log-mels", "length"])

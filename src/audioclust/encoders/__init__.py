@@ -15,5 +15,7 @@
 - ``members`` are the files of a wheel that it needs (``_wheels``). With ``by_default = True`` it is skipped, and
   named in the table, where they are absent and nobody asked for it; with ``on_kind = True`` too, also where no ``kind``
   of sound is named.
+- ``together`` and ``brief`` are declared by one that is much slower clip by clip: on the CPU, clips of at most
+  ``brief`` samples of signal share a pass of exactly so many, if that gives a clip the same bytes at every place.
 - ``uses_torch = False`` is declared by an encoder that does not run on a device.
 """

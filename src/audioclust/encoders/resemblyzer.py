@@ -73,6 +73,8 @@ class Resemblyzer:
     sample_rate = 16000
     input = "waveform"
     dim = 256
+    together = 16
+    brief = COVERED + STEP * HOP - 1  # samples of signal of which there is one window
     hears: ClassVar[tuple[str, ...]] = ("voices",)
     training: ClassVar[str] = "pretrained on labels"
     licence: ClassVar[str] = "Apache-2.0 (Resemble AI)"

@@ -102,6 +102,8 @@ class SpeechEmbedding:
     sample_rate = 16000
     input = "waveform"
     dim = 96
+    together = 16
+    brief = LEAST
     hears: ClassVar[tuple[str, ...]] = ("words",)
     training: ClassVar[str] = "pretrained on labels"
     licence: ClassVar[str] = "Apache-2.0 (Google, LiveKit)"

@@ -1,13 +1,14 @@
 """Run one encoder over all clips: arrays on disk in, one (n, dim) float32 array on disk out.
 
-On the CPU, shards of clips go to worker processes of one thread each, and a clip is alone in its forward pass: its
-bytes depend neither on the number of cores nor on the other clips, so that those of an earlier run are taken where they
-are kept. On a GPU, whose last bits depend on the batch, one process feeds the device with all clips.
+On the CPU, shards of clips go to worker processes of one thread each. A clip is alone in its forward pass, or in one of
+a fixed number of clips, if that gives the same bytes at every place: they depend neither on the number of cores nor on
+the other clips, and those of an earlier run are taken where they are kept. On a GPU, whose last bits depend on the
+batch, one process feeds the device with all clips.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -95,7 +96,7 @@ class Embed:
         """Return what an encoder's embedding of a clip depends on, beside the clip and the code."""
         name, section, device, seed, stats = job
         moments = stats if encoder.input == "logmel" and getattr(encoder, "normalises", True) else None
-        return [name, section, device, seed, moments, weights_digest(encoder)]
+        return [name, section, device, seed, moments, weights_digest(encoder), getattr(encoder, "together", 1)]
 
     def job(self, encoder: str, section: dict[str, Any], stats: tuple[float, float]) -> tuple:
         """Return what ``built`` takes."""
@@ -126,7 +127,18 @@ def built(name: str, section: tuple, device: str, seed: int, stats: tuple[float,
     encoder.prepare()
     if encoder.input == "logmel":
         encoder.normalise_with(*stats)
+    if device == "cpu" and hasattr(encoder, "together") and not _same_at_every_place(encoder):
+        encoder.together = 1
     return encoder
+
+
+def _same_at_every_place(encoder: Any) -> bool:
+    """Tell whether a pass of ``together`` clips gives each the same bytes one place on, beside other neighbours."""
+    x = np.random.default_rng(0).normal(0, 0.1, (encoder.together, encoder.brief)).astype(np.float32)
+    signal = np.full(len(x), encoder.brief)
+    with one_thread():
+        one, other = encoder(x, signal), np.roll(encoder(np.roll(x, 1, axis=0), signal), -1, axis=0)
+    return np.array_equal(one, other)
 
 
 def _embed_texts(encoder: Any, path: Path, out: Path) -> None:
@@ -181,18 +193,32 @@ def embedded(encoder: Any, clips: np.ndarray, rate: int, signal: np.ndarray, bat
         clips: (b, samples) int16 or (b, mels, t) float16, what the encoder takes.
         rate: sample rate of waveforms in Hz.
         signal: (b,) samples at the encoder's rate, or frames, that hold signal.
-        batch: clips per forward pass.
+        batch: clips per forward pass; 1: as many as leave each clip's bytes its own.
     """
-    order = np.argsort(signal, kind="stable")  # clips of one length are embedded together
-    found = []
+    found = np.zeros((len(clips), 0), np.float32)
     with one_thread():
-        for i in range(0, len(clips), batch):
-            rows = order[i : i + batch]
+        for rows in _passes(encoder, signal, batch):
             x = np.asarray(clips[rows], dtype=np.float32)
             if encoder.input == "waveform":
                 x = _resampled(x / 32768.0, rate, encoder.sample_rate)
-            found.append(np.asarray(encoder(x, signal[rows]), dtype=np.float32))
-    return np.concatenate(found)[np.argsort(order)]
+            vectors = np.asarray(encoder(x, signal[rows]), dtype=np.float32)
+            found = found if found.shape[1] else np.empty((len(clips), vectors.shape[1]), np.float32)
+            found[rows] = vectors
+    return found
+
+
+def _passes(encoder: Any, signal: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+    """Yield the clips (m,) of each forward pass."""
+    order = np.argsort(signal, kind="stable")  # clips of one length are embedded together
+    if batch > 1:
+        yield from (order[i : i + batch] for i in range(0, len(order), batch))
+        return
+    together = getattr(encoder, "together", 1)
+    brief = int((signal <= encoder.brief).sum()) if together > 1 else 0
+    for i in range(0, brief, together):
+        rows = order[i : min(i + together, brief)]
+        yield np.append(rows, np.repeat(rows[-1:], together - len(rows)))  # filled up, so that all have one shape
+    yield from order[brief:, None]
 
 
 def _resampled(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:
