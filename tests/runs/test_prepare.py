@@ -539,8 +539,9 @@ def test_copies_are_counted_and_kept(tmp_path):
     assert (len(audio), info["copies"]) == (4, 2)
 
 
-def test_a_name_that_is_no_utf8_is_listed_and_the_run_goes_on(tmp_path):
-    name = os.fsdecode(b"caf\xe9.wav")
+@pytest.mark.parametrize(("raw", "shown"), [(b"caf\xe9.wav", "caf\\xe9.wav"), (b"cr\rlf.wav", "cr\\rlf.wav")])
+def test_a_name_that_no_table_holds_is_listed_and_the_run_goes_on(tmp_path, raw, shown):
+    name = os.fsdecode(raw)
     write(tmp_path, "a.wav")
     try:
         (tmp_path / "a.wav").rename(tmp_path / name)
@@ -549,7 +550,7 @@ def test_a_name_that_is_no_utf8_is_listed_and_the_run_goes_on(tmp_path):
     write(tmp_path, "b.wav")
     _, clips, rejected, _ = run(tmp_path, table(name, "b.wav"))
     assert clips["path"].tolist() == ["b.wav"]
-    assert rejected[["path", "reason"]].values.tolist() == [["caf\\xe9.wav", "unreadable"]]
+    assert rejected[["path", "reason"]].values.tolist() == [[shown, "unreadable"]]
 
 
 def test_one_bad_recording_stops_no_small_folder(tmp_path):

@@ -66,5 +66,5 @@ def a_recording(root: Path, passed_over: set[str]) -> str | None:
 
 
 def printable(name: str) -> str:
-    """Return a name on the disk with those of its bytes escaped that are no UTF-8: ``\\xe9``."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """Return a name on the disk, what is no UTF-8 and what splits a row of a table escaped: ``\\xe9``, ``\\r``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace").replace("\r", "\\r")

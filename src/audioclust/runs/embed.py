@@ -127,6 +127,10 @@ def built(name: str, section: tuple, device: str, seed: int, stats: tuple[float,
     encoder.prepare()
     if encoder.input == "logmel":
         encoder.normalise_with(*stats)
+    if device == "cpu" and getattr(kind, "uses_torch", True):
+        from audioclust.devices import hold_memory
+
+        hold_memory()
     if device == "cpu" and hasattr(encoder, "together") and not _same_at_every_place(encoder):
         encoder.together = 1
     return encoder

@@ -11,6 +11,7 @@ import torch
 
 from audioclust import parallel
 from audioclust.clips.logmel import EPS, FrontEnd, LogMel
+from audioclust.devices import hold_memory
 from audioclust.parameters import Positive
 from audioclust.results import files
 from audioclust.results.kept import Kept, Rows, checksum, fill, row_keys
@@ -171,6 +172,7 @@ def mels_of(audio: np.ndarray, rate: int, samples: np.ndarray, transform: LogMel
         samples: (b,) of signal in each.
         transform: the front end.
     """
+    hold_memory()
     wanted, hop = transform.sample_rate, transform.mel.hop_length
     t = 1 + int(audio.shape[1] * wanted / rate + 0.5) // hop  # soxr rounds halves up
     frames = frames_of(samples, rate, audio.shape[1], transform)

@@ -82,7 +82,7 @@ def decoded(section: Section, root: Path, settings: Settings, stream: BinaryIO) 
             "fine": False, "seconds": 0.0, "gain": section.gain or 1.0} | _nothing()  # fmt: skip
     try:
         if printable(section.path) != section.path:
-            raise Rejected("unreadable", "its name is no UTF-8: rename it")
+            raise Rejected("unreadable", "its name is no UTF-8 or holds a carriage return: rename it")
         _convert(part, path, settings, stream)
         if section.is_whole(settings) and gain_of(part) != part["gain"]:
             _rewind(stream, begin)
