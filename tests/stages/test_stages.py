@@ -226,6 +226,31 @@ def test_six_channels_of_24_bits_at_96_khz(work, unpainted, policy, clips):
     assert len(pd.read_csv(root / "data/clips/clips.csv")) == clips
 
 
+def test_statistics_are_frozen_by_a_command_and_nothing_but_them_changes(work):
+    root = work()
+    for name in "ab":
+        tone(root / f"in/{name}.wav", 300.0)
+    for stage in ("check", "recordings", "prepare", "label", "logmel"):
+        run(stage)
+    before, stats = yaml.safe_load((root / "params.yaml").read_text()), (root / "data/logmel/stats.json").read_bytes()
+    run("freeze")
+    own = [json.loads(stats)[name] for name in ("mean", "std")]
+    before["logmel"]["statistics"] = own
+    assert yaml.safe_load((root / "params.yaml").read_text()) == before
+    tone(root / "in/c.wav", 3000.0)
+    for stage in ("check", "recordings", "prepare", "label", "logmel"):
+        run(stage)
+    assert (root / "data/logmel/stats.json").read_bytes() == stats
+    info = json.loads((root / "data/logmel/info.json").read_text())
+    assert info["statistics"] == "fixed" and list(info["of_these_clips"].values()) != own
+
+
+def test_nothing_can_be_frozen_before_there_are_log_mels(work):
+    work()
+    with pytest.raises(SystemExit, match=r"data/logmel/info\.json: no such file or directory: `dvc repro` writes it"):
+        run("freeze")
+
+
 def test_constant_embeddings(work):
     root = work(reducers=["none", "pca", "tsne"])
     for i in range(12):

@@ -12,7 +12,7 @@ import torch
 from audioclust import parallel
 from audioclust.clips.logmel import EPS, FrontEnd, LogMel
 from audioclust.devices import hold_memory
-from audioclust.parameters import Positive
+from audioclust.parameters import NonNegative
 from audioclust.results import files
 from audioclust.results.kept import Kept, Rows, checksum, fill, row_keys
 from audioclust.threads import one_thread
@@ -27,7 +27,7 @@ class Statistics:
     """What log-mels are standardised with where an encoder or a method does so."""
 
     # Mean and deviation in nats; auto: those of all clips, so that one clip more changes what all of them become
-    statistics: Literal["auto"] | tuple[float, Positive] = AUTO
+    statistics: Literal["auto"] | tuple[float, NonNegative] = AUTO
 
 
 def compute(
@@ -128,7 +128,7 @@ def said(stats: dict[str, Any], info: dict[str, Any]) -> str:
             f"log-mels: {pair} of these clips. To keep them, and with them the embeddings, when recordings are added: "
             f"python stages/freeze.py, or -S 'logmel.statistics=[{stats['mean']},{stats['std']}]'"
         )
-    off = max(abs(own["mean"] - stats["mean"]), abs(own["std"] - stats["std"])) / stats["std"]
+    off = max(abs(own["mean"] - stats["mean"]), abs(own["std"] - stats["std"])) / max(stats["std"], 1e-6)
     far = f"; they are {off:.2f} deviations off, logmel.statistics=auto takes these" if off > FAR else ""
     return f"log-mels: {pair} as logmel.statistics says; those of these clips are {own['mean']:g}, {own['std']:g}{far}"
 
