@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import yaml
 from matplotlib.image import imread
 from stages_fixture import RATE, ROOT, run, tone
 
