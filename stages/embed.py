@@ -46,7 +46,8 @@ def main() -> None:
                 EMBEDDINGS / name, kept,
             )  # fmt: skip
     prune(KEPT)
-    print(kept.said("embeddings"))
+    if kept.computed or kept.taken:
+        print(kept.said("embeddings"))
     costs.write(COSTS, f"embed-{name}", [cost])
 
 

@@ -112,8 +112,8 @@ class Kept:
         self.taken += rows - computed
 
     def said(self, what: str) -> str:
-        """Return how many rows were taken, in a sentence."""
-        return f"{what}: {self.computed} computed, {self.taken} as an earlier run left them"
+        """Return how many rows were computed and how many taken, in a few words."""
+        return f"{what}: {self.computed} computed" + f", {self.taken} as an earlier run left them" * bool(self.taken)
 
     def find(self, keys: Sequence[bytes]) -> list[Rows | None]:
         """Return the rows of each entry; None where there are none."""
