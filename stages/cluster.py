@@ -31,16 +31,16 @@ def main() -> None:
     command = ["dvc", "exp", "run", *_changes(_folder(given.folder), given.k, given.kind), "report"]
     print("$", shlex.join(command), flush=True)
     status = subprocess.run(command).returncode
-    if status:
-        sys.exit(status)
-    print(f"\n{(CLUSTERS / 'report.txt').read_text(encoding='utf-8')}")
+    if not status:
+        print(f"\n{(CLUSTERS / 'report.txt').read_text(encoding='utf-8')}")
     print(f"This is an experiment of DVC's, and params.yaml is changed. Back to what is committed: {BACK}")
+    sys.exit(status)
 
 
 def _changes(folder: str, k: str, kind: str) -> list[str]:
     """Return what ``dvc exp run`` changes of params.yaml: no network is trained."""
     changes = [f"folder.path={quoted(folder)}", f"k={k}", f"kind={kind}", "pretexts=[]"]
-    changes += [f"~methods.{name}" for name in Params().methods()]
+    changes += [f"~{room}.{name}" for room in ("methods", "pairs") for name in getattr(Params(), room)()]
     return [part for change in changes for part in ("-S", change)]
 
 

@@ -19,6 +19,7 @@ def main() -> None:
     path = Params().path
     own = json.loads((LOGMEL / "info.json").read_text(encoding="utf-8"))["of_these_clips"]
     yaml, text = YAML(), io.StringIO()  # which leaves comments where they are, as DVC does
+    yaml.width, yaml.preserve_quotes = 4096, True
     content = yaml.load(path.read_text(encoding="utf-8"))
     content["logmel"] = content.get("logmel") or {}
     content["logmel"]["statistics"] = [own["mean"], own["std"]]

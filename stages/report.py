@@ -34,6 +34,13 @@ WRITTEN = (
 
 
 def main() -> None:
+    try:
+        _report()
+    except ValueError as error:  # DVC has taken the older outputs away
+        raise ValueError(f"{error}; the report of before comes back by `dvc checkout`") from error
+
+
+def _report() -> None:
     params, wanted = Params(), edits.read(EDITS)
     text = {"dtype": str, "keep_default_na": False, "skip_blank_lines": False}
     clips = pd.read_csv(CLIPS / "clips.csv", **text)

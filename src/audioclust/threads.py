@@ -9,8 +9,8 @@ from threadpoolctl import ThreadpoolController
 
 
 @lru_cache(maxsize=1)
-def _libraries(modules: int) -> ThreadpoolController:
-    """Return the libraries that are loaded; looked for anew, which takes milliseconds, when there are more modules."""
+def _libraries(modules: tuple[str, ...]) -> ThreadpoolController:
+    """Return the libraries that are loaded; looked for anew, which takes milliseconds, when there are other modules."""
     return ThreadpoolController()
 
 
@@ -19,7 +19,7 @@ def one_thread() -> Iterator[None]:
     """Keep BLAS, OpenMP and, where it is loaded, torch to one thread."""
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else 0
-    with _libraries(len(sys.modules)).limit(limits=1):
+    with _libraries(tuple(sys.modules)).limit(limits=1):
         try:
             if torch:
                 torch.set_num_threads(1)

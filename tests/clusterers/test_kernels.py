@@ -71,6 +71,7 @@ def test_ward_by_leading_axes_makes_the_same_merges(fall, monkeypatch):
     monkeypatch.setattr(agglomerative, "MANY", 100)
     first = agglomerative.leading(x)
     assert first.shape == ((0, 500) if fall == 0 else (16, 500))
+    assert (np.linalg.norm(first, axis=0) <= np.linalg.norm(x, axis=1) * (1 + 1e-5)).all()
     none = np.zeros((0, len(x)))
     np.testing.assert_array_equal(agglomerative.ward(x, first), agglomerative.ward(x, none))
 

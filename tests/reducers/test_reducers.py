@@ -146,6 +146,23 @@ def test_pca_of_many_dimensions_keeps_the_same_variance(monkeypatch):
     np.testing.assert_allclose(kept[0][:, :5], kept[1][:, :5], atol=1e-2 * kept[0].std())
 
 
+@pytest.mark.parametrize("rank", [1, 5, 12])
+def test_axes_are_orthogonal_where_the_points_span_little(rank, monkeypatch):
+    monkeypatch.setattr(principal, "DIRECT", 100)
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(600, rank)) @ rng.normal(size=(rank, 200))).astype(np.float32)
+    found = principal.axes(x - x.mean(axis=0), 16)
+    np.testing.assert_allclose(found.T @ found, np.eye(16), atol=1e-5)
+
+
+def test_pca_of_large_and_of_small_numbers_is_that_of_ordinary_ones():
+    expected = PCA(5).fit_transform(X)
+    for factor in (1e25, 1e-25):
+        np.testing.assert_allclose(
+            PCA(5).fit_transform(X * np.float32(factor)) / factor, expected, rtol=1e-3, atol=1e-3
+        )
+
+
 def test_pca_of_few_distinct_points_in_many_dimensions(monkeypatch):
     monkeypatch.setattr(principal, "DIRECT", 2)
     x = np.repeat(RNG.normal(size=(3, 40)), 10, axis=0).astype(np.float32)

@@ -34,6 +34,18 @@ def test_a_folder_takes_the_place_of_an_older_one_or_leaves_it(tmp_path):
     assert os.listdir(folder) == ["second"] and os.listdir(folder.parent) == ["folder"]
 
 
+def test_an_older_folder_comes_back_where_a_run_was_killed_between_two_renames(tmp_path):
+    folder = tmp_path / "folder"
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    aside = tmp_path / f".folder.1.{killed.pid}.part/old"
+    aside.mkdir(parents=True)
+    (aside / "older").write_text("x")
+    with pytest.raises(KeyboardInterrupt), files.whole_folder(folder):
+        raise KeyboardInterrupt
+    assert os.listdir(folder) == ["older"] and os.listdir(tmp_path) == ["folder"]
+
+
 def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path):
     with largest(1000), pytest.raises(OSError, match=r"File too large.*x\.npy"):
         files.write_array(tmp_path / "x.npy", np.arange(1000))

@@ -97,6 +97,16 @@ def test_wrong_values_are_named(root, more, message):
         audioclust.cluster(root, **{"clip_seconds": 0.4, "workers": 1} | more)
 
 
+def test_too_few_recordings_are_named_and_the_folder_serves_again(root, tmp_path):
+    few = sorted(path for path in root.rglob("*.wav"))[:3]
+    for _ in range(2):
+        with pytest.raises(ValueError, match="3 clips: at least 4 are needed"):
+            audioclust.cluster(few, out=tmp_path / "out", clip_seconds=0.4, workers=1)
+    (tmp_path / "out/check").mkdir()
+    with pytest.raises(ValueError, match="what a pipeline has written"):
+        audioclust.cluster(few, out=tmp_path / "out")
+
+
 def test_nothing_that_is_there_is_lost(root, tmp_path):
     (tmp_path / "clips.csv").write_text("mine")
     with pytest.raises(ValueError, match="holds something else"):

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import soundfile
 from encoders_fixture import needs_weights_of
 from prepare_fixture import table, write
 
@@ -174,6 +175,15 @@ def test_what_was_changed_in_place_is_computed_again(root, name):
     (root.parent / "out" / name).rename(root.parent / "changed.npy")
     found, counts = grown(root)
     assert found == whole and sum(counts.values()) == 1
+
+
+def test_a_signal_that_differs_by_zeros_at_its_end_is_not_taken_for_the_other(root):
+    sound = np.random.default_rng(5).normal(0, 0.1, 6410)
+    soundfile.write(root / "6.wav", sound, 16000)
+    grown(root, ["logmel_stats"], statistics=(-9.0, 4.0))
+    soundfile.write(root / "7.wav", np.append(sound, np.zeros(140)), 16000)  # as many frames
+    found = grown(root, ["logmel_stats"], statistics=(-9.0, 4.0))[0]
+    assert found == grown(root, ["logmel_stats"], kept=False, statistics=(-9.0, 4.0))[0]
 
 
 def test_copies_of_a_recording_are_computed_once_each(root):

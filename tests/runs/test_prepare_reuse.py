@@ -74,6 +74,12 @@ def test_a_recording_is_known_by_its_content(root, grown, monkeypatch, tmp_path)
     assert decoded == ["0.wav"]
 
 
+def test_a_name_that_no_table_holds_is_rejected_though_its_content_is_known(root, grown):
+    grown(root)
+    (root / "1.wav").rename(root / "1\r.wav")
+    assert grown(root) == grown(root, "fresh", kept=False)
+
+
 def test_a_recording_of_several_sections_is_kept_as_one(root, grown, monkeypatch):
     """Its level is known after all of them, so that it is decoded twice from nothing."""
     monkeypatch.setattr(sections, "SECTION", 1.0)

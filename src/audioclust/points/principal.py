@@ -57,6 +57,7 @@ def _lanczos(x: np.ndarray, k: int) -> np.ndarray:
                 return basis @ vectors
             before = values.sum()
         following = images[-1]
-        for _ in range(2):  # once leaves what float32 rounds, and of a space that is spanned already nothing but that
+        # Once leaves what float32 rounds; of a space that is spanned already that is all, and lies half in the space.
+        for _ in range(3):
             following = np.linalg.qr(following - basis @ (basis.T @ following))[0]
         blocks.append(following)

@@ -6,6 +6,7 @@ import numpy as np
 
 from audioclust.parameters import Count, validate
 from audioclust.points.principal import axes
+from audioclust.points.scale import power_of_two
 
 
 @dataclass(eq=False)
@@ -29,7 +30,9 @@ class PCA:
         self.mean_ = X.mean(axis=0, dtype=np.float64)
         x = np.empty((n, d), np.float32)
         np.subtract(X, self.mean_, out=x, casting="same_kind")
-        self.axes_ = _signed(axes(x, self.dim_)).T
+        # Squares of very small or large numbers leave float32.
+        self.axes_ = _signed(axes(x / np.float32(power_of_two(x)), self.dim_)).T
+        self.dim_ = len(self.axes_)
         return np.ascontiguousarray(x @ self.axes_.T.astype(np.float32))
 
 

@@ -10,7 +10,6 @@ import glob
 import os
 import shutil
 import stat
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -56,17 +55,25 @@ def whole_folder(path: Path) -> Iterator[Path]:
     ``whole`` of each, which looks for old part files in the whole folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART))
+    for old in path.parent.glob(f".{glob.escape(path.name)}.*{PART}"):
+        if old.is_dir() and abandoned(old):
+            _restore(old, path)
+    part = path.with_name(f".{path.name}.{threading.get_ident()}.{os.getpid()}{PART}")
     try:
-        (part / "new").mkdir()
+        (part / "new").mkdir(parents=True)
         yield part / "new"
         if path.exists():
             path.rename(part / "old")
         (part / "new").rename(path)
     finally:
-        if not path.exists() and (part / "old").exists():
-            (part / "old").rename(path)
-        shutil.rmtree(part)
+        _restore(part, path)
+
+
+def _restore(part: Path, path: Path) -> None:
+    """Delete a part folder; the older folder in it is ``path`` again where there is none."""
+    if not path.exists() and (part / "old").exists():
+        (part / "old").rename(path)
+    shutil.rmtree(part, ignore_errors=True)
 
 
 def abandoned(part: Path) -> bool:

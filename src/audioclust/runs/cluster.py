@@ -44,6 +44,7 @@ ENCODERS = ("logmel_stats", "byol_a_random", "speech_embedding", "resemblyzer", 
 REDUCERS = ("none", "tsne")
 CLUSTERERS = ("kmeans", "agglomerative", "spectral", "gmm")
 SEED = 0
+LEAST = 4  # clips, of which a map can be made
 MODEL, LIST, TABLE = "model", "clips.csv", "table.csv"  # in the folder of a result
 
 
@@ -124,8 +125,12 @@ def cluster(
     prepare = Prepare(clip_seconds=clip_seconds, long=long, max_rejected=1.0, workers=workers)
     with _folder(out) as data, tempfile.TemporaryDirectory(prefix="audioclust-") as scratch:
         shown, said = _prepared(paths, kind, prepare, data, Path(scratch))
+        clips = len(np.load(data / "clips/durations.npy"))
+        if clips < LEAST:
+            raise ValueError(
+                f"{clips} clips: at least {LEAST} are needed; name more recordings, or cut long ones: long='split'"
+            )
         outputs = _embedded(data, prepare, workers)
-        clips = len(outputs.clips)
         if k is not None and k > clips:
             raise ValueError(f"k = {k}: more clusters than the {clips} clips; lower it")
         tried = number(0, clips) if k is None else int(k)
@@ -150,7 +155,9 @@ def _folder(out: str | Path | None) -> Iterator[Path]:
             yield Path(folder)
         return
     folder = Path(out)
-    if folder.exists() and not (folder / "clips/format.json").is_file() and any(folder.iterdir()):
+    if (folder / "check").exists():
+        raise ValueError(f"out = {out}: holds what a pipeline has written: name a new folder, or an empty one")
+    if folder.exists() and not (folder / "clips/rejected.csv").is_file() and any(folder.iterdir()):
         raise ValueError(f"out = {out}: holds something else: name a new folder, or an empty one")
     folder.mkdir(parents=True, exist_ok=True)
     yield folder
@@ -234,7 +241,7 @@ def _chosen(outputs: Outputs, shown: dict[str, str], said: str) -> Result:
         cell=lists.column(cell),
         why="\n".join([f"{said}.", _figures(best), *table.remarks(scores)]),
         table=scores,
-        rejected=rejected,
+        rejected=rejected.assign(path=[shown.get(path, path) for path in rejected["path"]]),
         model=model,
     )
 

@@ -74,7 +74,8 @@ class Embed:
         n = len(signal)
         shape = np.load(path, mmap_mode="r").shape[1:]
         shelf = kept.also(*self.depends(job, first), shape, rate) if kept and job[2] == "cpu" else None
-        keys = row_keys(digests, signal) if shelf else []
+        # Log-mels are reflected at the last sample of the signal, which a number of frames does not tell.
+        keys = row_keys(digests, signal, np.rint(durations * rate).astype(np.int64)) if shelf else []
         rows = shelf.find(keys) if shelf else None
         shards = [slice(start, min(start + SHARD, n)) for start in range(0, n, SHARD)]
         tasks = [(job, path, s, rate, signal[s], self.at_once(job), rows and rows[s]) for s in shards]

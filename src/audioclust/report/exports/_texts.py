@@ -33,7 +33,8 @@ class Recording(NamedTuple):
 
 def one_line(text: str) -> str:
     """Return a text on one line without characters that cannot be seen: runs of white space become one blank."""
-    return "".join(each for each in " ".join(text.split()) if unicodedata.category(each) not in ("Cc", "Cs"))
+    seen = (each for each in " ".join(text.split()) if unicodedata.category(each) not in ("Cc", "Cs"))
+    return "".join(each for each in seen if each not in "\ufffe\uffff")  # which XML does not hold
 
 
 def file_names(paths: Iterable[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from audioclust import parallel
+from audioclust.datasets._layout import printable
 from audioclust.results import kept, sealed
 from audioclust.runs.prepare.decode import Settings
 
@@ -26,7 +27,8 @@ def take(
     contents: Mapping[str, Content], shelf: kept.Kept, settings: Settings, scratch: Path, workers: int
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the parts of each recording that was decoded before, by path; their samples are links in ``scratch``."""
-    known = {path: name for path, content in contents.items() if (name := _key(path, content))}
+    usable = {path: content for path, content in contents.items() if printable(path) == path}  # others are rejected
+    known = {path: name for path, content in usable.items() if (name := _key(path, content))}
     found = {
         path: rows
         for path, rows in zip(known, shelf.also(settings).find([*known.values()]), strict=True)
