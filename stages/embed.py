@@ -10,10 +10,11 @@ from audioclust import registry
 from audioclust.clips.logmel import FrontEnd
 from audioclust.results import costs
 from audioclust.results.embeddings import EMBEDDING, about
-from audioclust.results.kept import Kept, prune
+from audioclust.results.kept import Kept, prune, share
 from audioclust.runs.embed import Embed, origin
 from audioclust.runs.embed_views import Sounds, embed_views
 from audioclust.views.waves import Waves
+from cached import cached
 from params import Params, run
 from paths import CHECK, CLIPS, COSTS, EMBEDDINGS, ENCODERS, KEPT, LOGMEL, TEXTS
 
@@ -33,6 +34,7 @@ def main() -> None:
     stats = json.loads((LOGMEL / "stats.json").read_text(encoding="utf-8"))
     moments = stats["mean"], stats["std"]
     source = {"logmel": LOGMEL / "logmel.npy", "waveform": CLIPS / "audio.npy", "text": TEXTS / f"{name}.json"}
+    share(KEPT, cached(source["logmel"]))
     code = (CHECK / "code/embed" / name).read_text(encoding="utf-8")
     kept = Kept(KEPT, code, stats["front_end"] if kind.input == "logmel" else None)
     with costs.measured(encoder=name) as cost:

@@ -19,7 +19,7 @@ SOURCE = Path(own_source.SOURCE)
 PINS = STAGES.parent / "requirements.txt"
 # They read parameters, find files, check values, spread work and keep the books: no result depends on how.
 BOOKKEEPING = {
-    *(STAGES / name for name in ("check.py", "fingerprints.py", "own_source.py", "params.py", "paths.py")),
+    *(STAGES / name for name in ("cached.py", "check.py", "fingerprints.py", "own_source.py", "params.py", "paths.py")),
     *(
         SOURCE / "audioclust" / name
         for name in (

@@ -7,8 +7,9 @@ import numpy as np
 import own_source  # noqa: F401
 from audioclust.clips.logmel import FrontEnd
 from audioclust.results import costs
-from audioclust.results.kept import Kept, prune
+from audioclust.results.kept import Kept, prune, share
 from audioclust.runs.logmel import Statistics, compute, said
+from cached import cached
 from params import Params, run
 from paths import CHECK, CLIPS, COSTS, KEPT, LOGMEL
 
@@ -20,6 +21,7 @@ def main() -> None:
     rate = json.loads((CLIPS / "format.json").read_text(encoding="utf-8"))["sample_rate"]
     audio = np.load(CLIPS / "audio.npy", mmap_mode="r")
     durations, digests = np.load(CLIPS / "durations.npy"), np.load(CLIPS / "digests.npy")
+    share(KEPT, cached(CLIPS / "audio.npy"))
     kept = Kept(KEPT, (CHECK / "code/logmel").read_text(encoding="utf-8"))
     LOGMEL.mkdir(parents=True, exist_ok=True)
     with costs.measured() as cost:

@@ -152,6 +152,28 @@ def test_what_an_output_holds_takes_no_room(tmp_path):
     assert found(kept, "a") == [None] and not list((tmp_path / "kept").glob("*/*"))
 
 
+def test_room_is_shared_with_a_copy_in_a_cache(tmp_path):
+    x = np.random.default_rng(0).normal(size=(200, 30))
+    names = [str(i) for i in range(200)]
+    keep(tmp_path, x, *names)
+    (array,) = (tmp_path / "kept").glob("*/*.npy")
+    other = x.copy()
+    other[::7] = 0
+    np.save(tmp_path / "other.npy", other)
+    np.save(tmp_path / "longer.npy", np.concatenate([x, x]))
+    (tmp_path / "x.npy").rename(tmp_path / "moved.npy")
+    np.save(tmp_path / "cached.npy", x)  # as DVC does
+    copies = [tmp_path / f"{name}.npy" for name in ("absent", "longer", "other", "cached")]
+    module.share(tmp_path / "kept", copies)
+    assert array.samefile(tmp_path / "moved.npy"), "something holds it"
+    (tmp_path / "moved.npy").unlink()
+    module.share(tmp_path / "kept", copies[:3])
+    assert array.stat().st_nlink == 1
+    module.share(tmp_path / "kept", copies)
+    assert array.samefile(tmp_path / "cached.npy")
+    assert np.array_equal(found(Kept(tmp_path / "kept", "code"), "199")[0], x[199])
+
+
 def test_what_killed_runs_left_is_pruned(tmp_path, monkeypatch):
     keep(tmp_path, np.zeros((1, 4)), "a")
     (folder,) = (tmp_path / "kept").iterdir()

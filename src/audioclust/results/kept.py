@@ -1,8 +1,9 @@
 """Rows of arrays that stages wrote, kept under all they depend on: a later run computes the others alone.
 
-A generation is one output as a hard link, which takes no room for as long as the output or DVC's cache holds the same
-file, with a sealed index of its entries. An entry is one row or several: a key, a check of each row, and what else is
-known of them. Rows are checked whenever they are read: whoever writes into an output in place changes the link too.
+A generation is one output as a hard link, which takes no room for as long as the output is the same file (DVC puts a
+copy in its place and one into its cache, of which ``share`` makes the link), with a sealed index of its entries. An
+entry is one row or several: a key, a check of each row, and what else is known of them. Rows are checked whenever they
+are read: whoever writes into an output in place changes the link too.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ import shutil
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +29,7 @@ KEPT = 4e9  # bytes that nothing but this folder holds, at most; generations not
 ORPHAN = 3600.0  # seconds after which an array without an index is what a killed run left
 KEY = 16  # bytes
 ARRAY, INDEX = ".npy", ".index"
+LOOKED_AT = 64  # rows that tell whether a file is a generation's array
 # What may decide the last bits of a float sum
 PROCESSOR = ("vendor_id", "cpu family", "model", "model name", "flags", "CPU implementer", "CPU part", "Features")
 
@@ -186,6 +188,21 @@ class _Generation:
             _delete(path)
         return None
 
+    def is_in(self, file: Path) -> bool:
+        """Tell whether a file has the array's size, and its rows in some places."""
+        count = len(self._checks)
+        check = {4: checksum, KEY: digest}[self._checks.dtype.itemsize]
+        size = int(np.prod(self._said["shape"])) * np.dtype(self._said["dtype"]).itemsize
+        with suppress(OSError), file.open("rb") as stream:
+            if os.fstat(stream.fileno()).st_size != self.file.stat().st_size:
+                return False
+            for row in np.unique(np.linspace(0, count - 1, LOOKED_AT, dtype=np.int64)).tolist():
+                stream.seek(self._said["start"] + row * size)
+                if check(stream.read(size)) != self._checks[row].tobytes():
+                    return False
+            return True
+        return False
+
     def places(self, wanted: np.ndarray) -> list[tuple[int, int]]:
         """Return the positions of wanted keys that are here, and of their entries."""
         order = np.argsort(self.keys)
@@ -232,6 +249,19 @@ def fill(
     for position in kept.keys() - {*new}:
         found[position] = kept[position]
     return found, checks, len(new)
+
+
+def share(top: Path, files: Iterable[Path]) -> None:
+    """Make arrays below ``top`` that nothing else holds links of such of ``files`` as are the same."""
+    for file in files:
+        for path in top.glob(f"*/*{INDEX}"):
+            array = path.with_suffix(ARRAY)
+            with suppress(OSError):
+                found = array.stat()
+                if found.st_nlink == 1 and found.st_size == file.stat().st_size:
+                    generation = _Generation.open(path)
+                    if generation and generation.is_in(file):
+                        link(file, array)
 
 
 def prune(top: Path, most: float = KEPT) -> None:
