@@ -1,12 +1,13 @@
 """CPU seconds of our reducers and clusterers beside scikit-learn's call for the same work, in one run on one thread.
 
-PCA stands beside scikit-learn's default solver, t-SNE beside openTSNE too, each as its own call comes.
+PCA stands beside scikit-learn's default solver, t-SNE beside openTSNE too, Ward beside fastcluster, each by its default
+call.
 
     python benchmarks/grid.py --sizes 1000 4000
     python benchmarks/grid.py --sizes 1000 10000 --large --only dbscan
 
-The data are overlapping Gaussian blobs, so that nothing converges at once, and for PCA points whose variances fall as
-those of embeddings do. Both sides get the same parameters; eps and
+The data are overlapping Gaussian blobs, so that nothing converges at once, and for PCA, and Ward in many dimensions,
+points whose variances fall as those of embeddings do. Both sides get the same parameters; eps and
 bandwidth are the ones that ours found. Compilation is paid beforehand on a small input. A peer that would take longer
 than ``--limit``, by the growth of its smaller sizes (squared where there is one only), is skipped and the row says so.
 The columns: NMI of the two labellings (for PCA the variance kept, for t-SNE the Kullback-Leibler divergence of the map,
@@ -22,8 +23,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fastcluster
 import numpy as np
 import openTSNE
+from scipy.cluster.hierarchy import fcluster
 from sklearn import cluster, decomposition, manifold
 from sklearn.metrics import normalized_mutual_info_score
 from tables import Table
@@ -50,14 +53,24 @@ def peers(name: str, chosen: dict[str, float]) -> dict[str, Any]:
         "pca": lambda: decomposition.PCA(50, random_state=0),
         "tsne": lambda: manifold.TSNE(init="pca", max_iter=750, random_state=0),
     }
-    found = {"scikit-learn": makers[name]()}
-    return found | {"openTSNE": openTSNE.TSNE(n_iter=500, n_jobs=1, random_state=0)} if name == "tsne" else found
+    others = {"tsne": ("openTSNE", openTSNE.TSNE(n_iter=500, n_jobs=1, random_state=0)),
+              "agglomerative": ("fastcluster", FastWard())}  # fmt: skip
+    return {"scikit-learn": makers[name]()} | dict([others[name]] if name in others else [])
+
+
+class FastWard:
+    """Ward's clusters by fastcluster."""
+
+    def fit(self, x: np.ndarray) -> "FastWard":
+        self.labels_ = fcluster(fastcluster.linkage(x, "ward"), K, "maxclust")
+        return self
 
 
 CELLS = (
     ("meanshift", 2),
     ("meanshift", 50),
     ("agglomerative", 50),
+    ("agglomerative", 512),
     ("kmeans", 2),
     ("kmeans", 50),
     ("kmeans", 768),
@@ -87,7 +100,7 @@ def embedding(n: int, d: int) -> np.ndarray:
 
 def points(name: str, n: int, d: int) -> np.ndarray:
     """Return what a reducer or clusterer is timed on."""
-    return embedding(n, d) if name == "pca" else blobs(n, d)
+    return embedding(n, d) if name == "pca" or (name, d) == ("agglomerative", 512) else blobs(n, d)
 
 
 def ours(name: str, chosen: dict[str, float]) -> Any:
