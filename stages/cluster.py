@@ -34,7 +34,8 @@ def main() -> None:
     if not status:
         print(f"\n{(CLUSTERS / 'report.txt').read_text(encoding='utf-8')}")
     print(f"This is an experiment of DVC's, and params.yaml is changed. Back to what is committed: {BACK}")
-    sys.exit(status)
+    if status:
+        sys.exit(status)
 
 
 def _changes(folder: str, k: str, kind: str) -> list[str]:

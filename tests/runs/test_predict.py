@@ -151,22 +151,22 @@ def test_clusters_that_the_user_merged_split_or_dropped(outputs, root, tmp_path,
 
 
 def test_order_hostile_names_and_what_cannot_be_read(outputs, root, tmp_path):
-    names = ["b, c.wav", 'a "quoted".wav', "new\nline\r.wav", "=1+1.wav", "é <b>.wav"]
+    names = ["b, c.wav", 'a "quoted".wav', "new\nline.wav", "=1+1.wav", "é <b>.wav"]
     for take, name in enumerate(names):
         tone(tmp_path / "in" / name, 0, 60 + take)
     (tmp_path / "in/broken.wav").write_bytes(b"RIFF nothing")
-    raw = os.fsencode(tmp_path / "in") + b"/\xe9.wav"
-    shutil.copy(tmp_path / "in/b, c.wav", raw)
+    for raw in (b"/\xe9.wav", b"/cr\r.wav"):
+        shutil.copy(tmp_path / "in/b, c.wav", os.fsencode(tmp_path / "in") + raw)
     twice = [tmp_path / "in" / names[0], tmp_path / "absent.wav", tmp_path / "in", tmp_path / "in" / names[0]]
     (tmp_path / "empty").mkdir()
-    with pytest.warns(UserWarning, match="4 have no cluster"):
+    with pytest.warns(UserWarning, match="5 have no cluster"):
         found = model(outputs).predict([*twice, tmp_path / "empty"], workers=1)
     walked = [path for path in Folder(labels="none").recordings(tmp_path / "in")["path"]]
     shown = [path for path in walked if path in names]
     expected = [names[0], *shown, names[0]]
     assert found["path"].tolist() == [str(tmp_path / "in" / name) for name in expected]
     refused = {Path(each.path).name: each.reason for each in found.attrs["refused"]}
-    assert set(refused) == {"absent.wav", "broken.wav", "\\xe9.wav", "empty"}
+    assert set(refused) == {"absent.wav", "broken.wav", "\\xe9.wav", "cr\\r.wav", "empty"}
     assert "no such file" in refused["absent.wav"] and "no recordings below" in refused["empty"]
     text = found.to_csv(index=False, lineterminator="\n")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))

@@ -37,7 +37,7 @@ def test_dvc_takes_every_name_as_it_is(tmp_path, name):
 def call(tmp_path, monkeypatch):
     """Return what runs the script in a folder with a params.yaml and a ``dvc`` that ends with a status."""
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("methods: {spice: simclr, temi: simclr}\nspice: {}\ntemi: {}\n"
+    Path("params.yaml").write_text("methods: {spice: simclr, temi: simclr}\npairs: {}\nspice: {}\ntemi: {}\n"
                                    "data: {dataset: scenes}\nscenes: {}\nmixtures: {corpus: voices}\n"
                                    "music: {corpus: voices}\nvoices: {}\n")  # fmt: skip
     Path("clusters.yaml").write_text("cell: best\n")
