@@ -12,6 +12,8 @@ import subprocess
 import sys
 
 import own_source  # noqa: F401
+from audioclust import registry
+from audioclust.parameters import types
 from audioclust.report import edits
 from params import Params, run
 from paths import CLUSTERS, EDITS
@@ -41,6 +43,10 @@ def main() -> None:
 def _changes(folder: str, k: str, kind: str) -> list[str]:
     """Return what ``dvc exp run`` changes of params.yaml: no network is trained."""
     changes = [f"folder.path={quoted(folder)}", f"k={k}", f"kind={kind}", "pretexts=[]"]
+    if k != "auto":  # who names a number wants none of those that find another one
+        given = Params().items("clusterers")
+        told = [name for name in given if "k" in types(registry.get(registry.clusterer_room(name), name))]
+        changes.append(f"clusterers=[{','.join(told)}]")
     changes += [f"~{room}.{name}" for room in ("methods", "pairs") for name in getattr(Params(), room)()]
     return [part for change in changes for part in ("-S", change)]
 

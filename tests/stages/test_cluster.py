@@ -37,9 +37,11 @@ def test_dvc_takes_every_name_as_it_is(tmp_path, name):
 def call(tmp_path, monkeypatch):
     """Return what runs the script in a folder with a params.yaml and a ``dvc`` that ends with a status."""
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("methods: {spice: simclr, temi: simclr}\npairs: {}\nspice: {}\ntemi: {}\n"
-                                   "data: {dataset: scenes}\nscenes: {}\nmixtures: {corpus: voices}\n"
-                                   "music: {corpus: voices}\nvoices: {}\n")  # fmt: skip
+    content = {"methods": {"spice": "simclr", "temi": "simclr"}, "pairs": {},
+               "clusterers": ["kmeans", "dbscan", "turtle"], "data": {"dataset": "scenes"}}  # fmt: skip
+    sections = ("spice", "temi", "kmeans", "dbscan", "turtle", "scenes", "voices")
+    corpora = {name: {"corpus": "voices"} for name in ("mixtures", "music")}
+    Path("params.yaml").write_text(json.dumps(content | {name: {} for name in sections} | corpora))
     Path("clusters.yaml").write_text("cell: best\n")
     Path("data/clusters").mkdir(parents=True)
     Path("data/clusters/report.txt").write_text("Found.\n")
@@ -59,7 +61,7 @@ def test_it_runs_an_experiment_without_training_and_ends_with_the_paragraph(call
     made = call("-k", "8", "--kind", "words", "--", str(tmp_path))
     assert made == [
         "exp", "run", "-S", f'folder.path="{tmp_path}"', "-S", "k=8", "-S", "kind=words", "-S", "pretexts=[]",
-        "-S", "~methods.spice", "-S", "~methods.temi", "report",
+        "-S", "clusterers=[kmeans,turtle]", "-S", "~methods.spice", "-S", "~methods.temi", "report",
     ]  # fmt: skip
     said = capfd.readouterr().out.splitlines()
     assert said[0].startswith("$ dvc exp run -S ") and said[1] == "dvc runs" and said[3] == "Found."
