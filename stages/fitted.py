@@ -6,14 +6,13 @@ import cells
 import own_source  # noqa: F401
 from audioclust import registry
 from audioclust.report import table
+from audioclust.report.edits import BEST
 from audioclust.runs.embed import Embed
 from audioclust.runs.predict.export import Outputs
 from audioclust.runs.prepare import Prepare
 from audioclust.runs.reduce import Reduce
 from params import Params
 from paths import CLIPS, METRICS
-
-BEST = "best"
 
 
 def outputs(params: Params) -> Outputs:

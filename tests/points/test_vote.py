@@ -88,3 +88,12 @@ def test_copies_do_not_make_all_others_far_and_equal_points_have_no_distance():
 def test_one_label_per_voter():
     with pytest.raises(ValueError, match=r"labels of shape \(2,\) for 3 points: at least two, and one label each"):
         Voters.of(np.zeros((3, 2)), np.array([0, 1]))
+
+
+def test_voters_with_other_labels_are_those_that_were_fitted_to_them():
+    x = np.random.default_rng(3).normal(size=(60, 4)).astype(np.float32)
+    lengths = np.linspace(1, 2, 60)[:, None]
+    first, other = np.arange(60) % 3, np.arange(60) % 4 - 1
+    found, expected = Voters.of(x, first, lengths).relabelled(other), Voters.of(x, other, lengths)
+    for one, two in zip(vars(found).values(), vars(expected).values(), strict=True):
+        np.testing.assert_array_equal(one, two)

@@ -9,7 +9,7 @@ where ``USUAL`` of the fitted points, each left out in turn, lie no farther out.
 Shapes: n fitted points, m later ones, d dimensions, e embeddings side by side. Distances are Euclidean, noise is -1.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -97,6 +97,12 @@ class Voters:
         found.unit = _edge(found._distance(spread, nearest, lengths))
         found.own = own._replace(distance=found._distance(spread, nearest, lengths))
         return found
+
+    def relabelled(self, labels: np.ndarray) -> "Voters":
+        """Return the same points with other labels (n,)."""
+        labels = np.asarray(labels, np.int32)
+        own = self.own._replace(labels=labels, confidence=confidence(self.x, labels))
+        return replace(self, labels=labels, own=own)
 
     def __call__(self, x: np.ndarray, lengths: np.ndarray | None = None, labels: np.ndarray | None = None) -> Votes:
         """Return what the fitted points say of points (m, d).

@@ -4,7 +4,7 @@ Shapes: n clips, d dimensions, f mel bands, m neighbours; noise is -1.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,7 +89,7 @@ def modelled(wanted: edits.Edits, outputs: Outputs, labelling: Labelling, limit:
     edited = edits.apply(wanted, labels, model.voters.x, lists.column(cell))
     if not wanted.number():
         return model
-    return fitted(outputs, cell, labels, labels=edited.labels, names=edited.names, limit=limit)
+    return replace(model, voters=model.voters.relabelled(edited.labels), names=edited.names)
 
 
 def described(
