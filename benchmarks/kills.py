@@ -9,6 +9,7 @@ queue of DVC's with two workers. A full disk is a small tmpfs, which only the su
 """
 
 import argparse
+import itertools
 import multiprocessing
 import os
 import resource
@@ -36,7 +37,7 @@ sys.path.append(str(ROOT / "tests"))
 from preloaded import LIBRARIES  # noqa: E402
 from project_fixture import Project, record, reproduced, tiny  # noqa: E402
 
-# What `dvc repro` runs with the tiny configuration, in its order, and where each stage writes.
+# What `dvc repro` runs with the tiny configuration, in its order, and what each stage writes, as patterns.
 STAGES = {
     ("check",): ("data/check", "data/embeddings/None", "data/separators/None"),
     ("recordings",): ("data/corpora", "data/recordings"),
@@ -49,11 +50,12 @@ STAGES = {
     ("grid", "simclr"): ("data/reduced/simclr", "data/labels/grid/simclr.npz"),
     ("deep", "spice", "simclr"): ("data/models/spice", "data/labels/deep/spice.npz", "plots/training/spice.csv"),
     ("deep", "temi", "simclr"): ("data/models/temi", "data/labels/deep/temi.npz", "plots/training/temi.csv"),
-    ("evaluate",): ("metrics", "plots"),
+    ("evaluate",): ("data/clusters", "metrics/table.csv", "metrics/summary.json", "metrics/clusters.md", "plots/*.*"),
     ("mixtures",): ("data/mixtures",),
     ("separator", "speech", "mixtures"): ("data/separators/speech", "plots/training/separator_speech.csv"),
     ("separate",): ("data/separated", "metrics/separation.csv", "metrics/separation.json", "plots/separation"),
 }
+TOPS = ("data", "metrics", "plots")
 Stage = tuple[str, ...]
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(list(LIBRARIES))
@@ -95,14 +97,14 @@ def lay_out(folder: Path) -> None:
 
 def clear(folder: Path, stages: Iterable[Stage] = STAGES) -> None:
     """Delete what stages have written, as DVC does before it runs them, and what they have kept."""
-    for path in (folder / name for name in (".scratch", *(name for stage in stages for name in STAGES[stage]))):
+    names = [".scratch", *(name for stage in stages for name in STAGES[stage])]
+    for path in [path for name in names for path in folder.glob(name)]:
         path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
     """Return all that stands where outputs do, by name."""
-    tops = [folder / name for name in ("data", "metrics", "plots")]
-    files = [path for top in tops for path in sorted(top.rglob("*")) if path.is_file()]
+    files = [path for name in TOPS for path in sorted((folder / name).rglob("*")) if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
@@ -164,9 +166,10 @@ def undisturbed(folder: Path, stages: Iterable[Stage] = STAGES) -> dict[Stage, f
 
 
 def plan(kills: int, weights: dict[Stage, float], rng: np.random.Generator) -> dict[Stage, int]:
-    """Return how often each stage of a run is to be killed, at random by their seconds."""
+    """Return how often stages of a run are to be killed, at random by their seconds; without those that are not."""
     values = np.array(list(weights.values()))
-    return dict(zip(weights, rng.multinomial(min(kills, PER_RUN), values / values.sum()).tolist(), strict=True))
+    times = rng.multinomial(min(kills, PER_RUN), values / values.sum()).tolist()
+    return {stage: count for stage, count in zip(weights, times, strict=True) if count}
 
 
 def at_work(process: BaseProcess, stage: Stage, seconds: dict[Stage, float], rng: np.random.Generator) -> bool:
@@ -185,11 +188,15 @@ def stages_killed(
     folder: Path, whole: dict[str, bytes], seconds: dict[Stage, float], kills: int, how: signal.Signals,
     rng: np.random.Generator,
 ) -> Tally:  # fmt: skip
-    """Kill stages ``kills`` times, SIGKILL in the stage alone, SIGINT in its workers too, as a terminal does."""
+    """Kill stages ``kills`` times, SIGKILL in the stage alone, SIGINT in its workers too, as a terminal does.
+
+    All stages have run in ``folder``; only those that are killed run again.
+    """
     tally, seconds = Tally(), dict(seconds)
     while tally.kills < kills:
-        clear(folder, seconds)
-        for stage, times in plan(kills - tally.kills, seconds, rng).items():
+        planned = plan(kills - tally.kills, seconds, rng)
+        clear(folder, planned)
+        for stage, times in planned.items():
             for _ in range(times):
                 process = start(folder, stage)
                 if at_work(process, stage, seconds, rng):
@@ -207,13 +214,17 @@ def side_by_side(
     folders: tuple[Path, Path], project: Path, whole: dict[str, bytes], seconds: dict[Stage, float],
     kills: int, rng: np.random.Generator,
 ) -> Tally:  # fmt: skip
-    """Run each stage in two copies of a project at once and kill one of them; the other must not notice."""
+    """Run stages in two copies of a project at once and kill one of them; the other must not notice.
+
+    All stages have run in the copies; only those that are killed run again.
+    """
     tally, seconds = Tally(), {stage: 2 * alone for stage, alone in seconds.items()}
     while tally.kills < kills:
+        planned = plan(kills - tally.kills, seconds, rng)
         shutil.rmtree(project / ".scratch", ignore_errors=True)
         for folder in folders:
-            clear(folder, seconds)
-        for stage, times in plan(kills - tally.kills, seconds, rng).items():
+            clear(folder, planned)
+        for stage, times in planned.items():
             for _ in range(times):
                 one, two = (start(folder, stage, project) for folder in rng.permutation(folders))
                 tally.kills += at_work(one, stage, seconds, rng)
@@ -263,8 +274,9 @@ def disk_full(
     """Run stages on a disk that they fill ``kills`` times, and then with room; ``folder`` lies on a tmpfs."""
     tally = Tally()
     while tally.kills < kills:
-        clear(folder)
-        for stage, times in plan(kills - tally.kills, {stage: 1.0 for stage in written}, rng).items():
+        planned = plan(kills - tally.kills, {stage: 1.0 for stage in written}, rng)
+        clear(folder, planned)
+        for stage, times in planned.items():
             for _ in range(times):
                 leave(folder.parent, int(rng.uniform(0, written[stage])))
                 process = start(folder, stage)
@@ -430,6 +442,8 @@ def main() -> None:
         for how, share in ((signal.SIGKILL, 0.3), (signal.SIGINT, 0.2)):
             tally = stages_killed(folder, whole, seconds, part(share), how, rng)
             table.add(f"stages, {how.name}", *tally.row())
+        for copy, name in itertools.product(copies, TOPS):
+            shutil.copytree(folder / name, copy / name)
         tally = side_by_side(copies, folder, whole, seconds, part(0.2), rng)
         table.add("stages in two copies, SIGKILL in one", *tally.row())
         try:

@@ -4,7 +4,6 @@ Run by ``dvc repro report`` as ``python stages/report.py``. Nothing else depends
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,6 @@ import pandas as pd
 import cells
 import fitted
 import own_source  # noqa: F401
-from audioclust.points.neighbours import Neighbours
-from audioclust.points.vote import NEIGHBOURS
 from audioclust.report import edits, numbers, page, paragraph, summary, table
 from audioclust.report.tree import linkage_of
 from audioclust.results import costs, files
@@ -99,8 +96,8 @@ def _write_page(
     labellings: list[cells.Labelling], why: str, rate: int,
 ) -> None:  # fmt: skip
     """Write the page; ``clips`` with their ``label``."""
-    x, others = reported.model.voters.x, clips[["label", "group", "duration", "level"]]
-    graph, methods = Neighbours(x, threads=os.cpu_count() or 1), cells.methods(params)
+    voters, others = reported.model.voters, clips[["label", "group", "duration", "level"]]
+    methods = cells.methods(params)
     embeddings = {name: EMBEDDINGS / name / EMBEDDING for name in _there(params)}
     _, rows, points = tree_points(reported.model.cell, reported.labels, embeddings, params.items("seeds"))
     shown = compared(reported, result, labellings, methods)
@@ -115,7 +112,7 @@ def _write_page(
         map_name=map_name,
         labellings=shown,
         clusters=reported.clusters,
-        neighbours=graph.query(min(NEIGHBOURS, len(x) - 1))[1],
+        neighbours=voters.rows[voters.nearest],
         numbers=pd.read_csv(PLOTS / "numbers.csv"),
         tree=linkage_of(points, reported.labels[rows]),
         warnings=table.remarks(result, methods),

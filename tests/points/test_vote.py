@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import pairwise_distances
 
-from audioclust.points.vote import NEIGHBOURS, Voters, confidence, most
+from audioclust.points.part import NEIGHBOURS, part
+from audioclust.points.vote import Voters, most, voted
 
 
 def blobs(n=40, d=5, seed=0):
@@ -20,19 +21,13 @@ def test_confidence_is_the_share_of_the_nearest_others_in_the_same_cluster():
     np.fill_diagonal(apart, np.inf)
     nearest = np.argsort(apart, axis=1)[:, :NEIGHBOURS]
     share = (labels[nearest] == labels[:, None]).mean(1)
-    found = confidence(x, labels)
+    found = Voters.of(x, labels).own.confidence
     assert np.isnan(found[labels < 0]).all()
     np.testing.assert_array_equal(found[labels >= 0], share[labels >= 0])
 
 
 def test_of_few_points_all_others_are_asked():
-    assert confidence(np.array([[0.0], [1], [2]]), np.array([0, 0, 1])).tolist() == [0.5, 0.5, 0]
-    assert np.isnan(confidence(np.zeros((1, 2)), np.array([0]))).all()
-
-
-def test_one_label_a_point():
-    with pytest.raises(ValueError, match=r"labels of shape \(2,\) for 3 points: there must be one per point"):
-        confidence(np.zeros((3, 2)), np.array([0, 1]))
+    assert Voters.of(np.array([[0.0], [1], [2]]), np.array([0, 0, 1])).own.confidence.tolist() == [0.5, 0.5, 0]
 
 
 def test_later_points_have_the_label_of_most_neighbours_and_of_equally_many_that_of_the_nearest():
@@ -97,3 +92,32 @@ def test_voters_with_other_labels_are_those_that_were_fitted_to_them():
     found, expected = Voters.of(x, first, lengths).relabelled(other), Voters.of(x, other, lengths)
     for one, two in zip(vars(found).values(), vars(expected).values(), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_of_many_points_a_part_votes_on_the_others_too():
+    x, labels = blobs(400)
+    labels = np.where(np.arange(400) % 9, labels, -1)
+    few, later = Voters.of(x, labels, at_most=100), blobs(50, seed=2)[0]
+    rows = part(400, 100)
+    assert few.x.shape == (100, 5) and few.labels.shape == (400,) and np.array_equal(few.rows, rows)
+    apart = pairwise_distances(x, x[rows])
+    apart[rows, np.arange(100)] = np.inf
+    nearest = np.argsort(apart, axis=1)[:, :NEIGHBOURS]
+    np.testing.assert_array_equal(few.nearest, nearest)
+    share = np.where(labels >= 0, (labels[rows][nearest] == labels[:, None]).mean(1), np.nan)
+    np.testing.assert_array_equal(few.own.confidence, share)
+    alone = Voters.of(x[rows], labels[rows])
+    np.testing.assert_array_equal(few(later).labels, alone(later).labels)
+    assert np.mean(few.own.distance <= 1) == pytest.approx(0.9, abs=0.01)
+    other = np.arange(400) % 3
+    np.testing.assert_array_equal(few.relabelled(other).own.confidence, Voters.of(x, other, at_most=100).own.confidence)
+
+
+def test_points_outside_of_a_part_have_the_label_of_most_neighbours_in_it():
+    x, labels = blobs(300)
+    rows = part(300, 90)
+    found = voted(x, rows, np.where(rows % 11, labels[rows], -1))
+    np.testing.assert_array_equal(found[rows], np.where(rows % 11, labels[rows], -1))
+    others = np.setdiff1d(np.arange(300), rows)
+    near = rows[np.argsort(pairwise_distances(x[others], x[rows]), axis=1)[:, :NEIGHBOURS]]
+    np.testing.assert_array_equal(found[others], most(np.where(near % 11, labels[near], -1)))

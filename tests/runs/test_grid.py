@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
 from audioclust import registry
 from audioclust.parameters import types
+from audioclust.points.part import part
 from audioclust.results.pieces import Pieces
+from audioclust.results.spaces import load, save
 from audioclust.runs.baseline import Baseline
 from audioclust.runs.grid import Item, grid
 from audioclust.runs.reduce import Reduce
@@ -194,3 +197,56 @@ def test_a_method_gets_the_embedding_of_its_seed(tmp_path):
     found = {(c["clusterer"], c["seed"]): each for c, each in zip(cells, labels, strict=True)}
     model = get("methods", "turtle")(k=3, runs=2, epochs=20, gamma=[10.0, 0.3], random_state=1).fit(several[1])
     np.testing.assert_array_equal(found["turtle", 1], model.labels_)
+
+
+MANY = np.random.default_rng(0).normal(size=(600, 4)) + 12 * np.eye(4)[np.repeat(np.arange(3), 200)]
+
+
+def of_many(folder):
+    reducers = {name: Item("reducers", name) for name in ("none", "pca", "tsne")}
+    reducers["laplacian"] = Item("reducers", "laplacian", {"dim": 2})
+    clusterers = {name: Item("clusterers", name, {"k": 3}) for name in ("kmeans", "agglomerative", "spectral", "gmm")}
+    clusterers |= {name: Item("clusterers", name) for name in ("dbscan", "meanshift", "hdbscan")}
+    pieces = Pieces(folder)
+    how = Reduce(neighbours=10, most=150), Baseline(workers=2)
+    return *grid(MANY, reducers, clusterers, [0], *how, pieces), pieces.computed
+
+
+def test_of_many_points_what_is_not_linear_is_fitted_to_a_part_and_the_others_follow(tmp_path):
+    spaces, cells, labels, _, computed = of_many(tmp_path / "pieces")
+    rows, truth = part(600, 150), np.repeat(np.arange(3), 200)
+    for space in spaces.values():
+        assert space.x.shape[:2] == (1, 600) and space.indices.shape == (1, 150, 10)
+        np.testing.assert_array_equal(space.rows, rows)
+    for cell, found in zip(cells, labels, strict=True):
+        linear = cell["clusterer"] in ("kmeans", "gmm")
+        assert cell["chosen"].get("fitted") == (None if linear else 150)
+        clustered = found >= 0
+        assert clustered.mean() > 0.9 and adjusted_rand_score(found[clustered], truth[clustered]) > 0.9, cell
+        assert found[clustered][0] == 0
+    scaled = Reduce().points(MANY).x[rows]
+    ward = get("clusterers", "agglomerative")(k=3).fit(scaled).labels_
+    there = [(cell["reducer"], cell["clusterer"]) for cell in cells].index(("none", "agglomerative"))
+    assert adjusted_rand_score(labels[there][rows], ward) == 1
+    again = of_many(tmp_path / "pieces")
+    assert computed > 0 and again[4] == 0 and again[1] == cells and np.array_equal(again[2], labels)
+    save(tmp_path, "pca", spaces["pca"])
+    for one, two in zip(load(tmp_path, "pca"), spaces["pca"], strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_more_points_than_the_limit_are_other_pieces(kind, tmp_path):
+    _, _, _, _, first = run(tmp_path)
+    item, pieces = Item("clusterers", "counting"), Pieces(tmp_path)
+    grid(BLOBS, REDUCERS, {"counting": item}, [0, 1], Reduce(neighbours=10, most=40), Baseline(workers=1), pieces)
+    assert pieces.computed == first
+
+
+def test_a_cell_that_needs_too_much_memory_is_fitted_to_as_many_points_as_there_is_room_for(tmp_path):
+    x, truth = np.tile(MANY, (4, 1)), np.tile(np.repeat(np.arange(3), 200), 4)  # average linkage needs 48 MB
+    tight, none = Baseline(memory_gb=0.02, workers=1), {"none": Item("reducers", "none")}
+    _, cells, labels, _, _ = run(tmp_path, "agglomerative", none, x, [0], tight, k=3, linkage="average")
+    assert cells[0]["chosen"] == {"fitted": 1200} and cells[0]["reason"] == ""
+    assert adjusted_rand_score(labels[0], truth) == 1
+    _, cells, labels, _, _ = run(tmp_path, "agglomerative", none, x, [0], tight, k=3, linkage="ward")
+    assert cells[0]["chosen"] == {} and adjusted_rand_score(labels[0], truth) == 1

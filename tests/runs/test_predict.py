@@ -16,7 +16,8 @@ import soundfile
 from fitted_fixture import RATE, K, fit, record, tone
 
 from audioclust.datasets.folder import Folder
-from audioclust.points.vote import confidence
+from audioclust.points.neighbours import Neighbours
+from audioclust.points.part import NEIGHBOURS
 from audioclust.runs.predict import model as of_model
 from audioclust.runs.predict.export import export, fitted
 from audioclust.runs.predict.hearing import Encoder
@@ -66,7 +67,8 @@ def test_recordings_that_a_cell_was_fitted_to_keep_their_clusters(outputs, root,
     assert found["path"].tolist() == [str(root / path) for path in table["path"]]
     assert found["start"].tolist() == table["start"].astype(float).tolist()
     assert found["cluster"].tolist() == labels[table.index].tolist()
-    sure = confidence(fit_.voters.x, labels)[table.index]
+    around = labels[Neighbours(fit_.voters.x).query(NEIGHBOURS)[1]]
+    sure = np.where(labels < 0, np.nan, (around == labels[:, None]).mean(axis=1))[table.index]
     np.testing.assert_array_equal(found["confidence"], np.round(sure, 2))
 
 

@@ -1,6 +1,7 @@
 """Whatever ends a stage is said in one line, and whatever kills it, the next run ends in the same bytes."""
 
 import errno
+import itertools
 import json
 import os
 import re
@@ -155,8 +156,8 @@ def undisturbed(tmp_path_factory):
     for folder in folders:
         kills.lay_out(folder)
     seconds = kills.undisturbed(folders[0], [*FIRST, *WORK])
-    for folder in folders[1:]:
-        shutil.copytree(folders[0] / "data", folder / "data")
+    for folder, name in itertools.product(folders[1:], ("data", "plots")):
+        shutil.copytree(folders[0] / name, folder / name)
     return folders, {stage: seconds[stage] for stage in WORK}, kills.outputs(folders[0])
 
 

@@ -8,6 +8,8 @@
 - ``chosen_`` holds what was found for parameters that are "auto"; set to it, they give the same labels.
 - ``neighbours`` is a ``points.neighbours.Neighbours`` of X, shared to save time: the labels are the same without.
 - ``stochastic`` tells whether labels depend on ``random_state``, which only then is a field, after ``KW_ONLY``.
+- ``linear = True`` is declared by a clusterer whose time grows in proportion to n; others are fitted to a part of many
+  points, and the rest follows its neighbours.
 - ``memory(n, d)`` estimates the peak in bytes of a fit that is given ``neighbours``, so that a cell that would not fit
   is skipped: what is allocated at a time, and a quarter more for the holes that freed blocks leave.
 - One point is one cluster, 0, or noise where the clusterer has noise and calls that point isolated.

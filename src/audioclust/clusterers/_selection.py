@@ -15,6 +15,8 @@ import numba
 import numpy as np
 from sklearn.metrics import silhouette_samples
 
+from audioclust.points.part import part
+
 SUBSTANTIAL = 0.25  # a silhouette up to here is no structure
 REASONABLE = 0.5  # a silhouette up to here "could be artificial": so it is among few points
 FEW = 50  # distinct points below which the nearest ones are farther than MeanShift's lowest quantile looks
@@ -29,7 +31,7 @@ class Distinct(NamedTuple):
 
     def sample(self, most: int) -> "Distinct":
         """Return at most so many of them."""
-        chosen = np.sort(np.random.default_rng(0).permutation(len(self.rows))[:most])
+        chosen = part(len(self.rows), most)
         return Distinct(self.rows[chosen], self.copied[chosen], self.radius)
 
 

@@ -34,6 +34,7 @@ class GMM(ClusterMixin, BaseEstimator):
     random_state: int = 0  # seeds the starts
 
     stochastic = True
+    linear = True
 
     def memory(self, n: int, d: int) -> int:
         """Return the estimated peak in bytes: of the components, or of the responsibilities and the data."""

@@ -34,6 +34,7 @@ class KMeans(ClusterMixin, BaseEstimator):
     random_state: int = 0  # seeds the restarts
 
     stochastic = True
+    linear = True
 
     def memory(self, n: int, d: int) -> int:
         """Return the estimated peak in bytes: of centring, or of the distances to the candidates for a next centre."""

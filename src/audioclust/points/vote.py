@@ -6,7 +6,10 @@ tells the recordings apart puts all of them close together. Rows scaled to lengt
 what an encoder has never heard is often longer than all else, so that the length is looked at too. ``distance`` is 1
 where ``USUAL`` of the fitted points, each left out in turn, lie no farther out. docs/LOG.md has what was tried.
 
-Shapes: n fitted points, m later ones, d dimensions, e embeddings side by side. Distances are Euclidean, noise is -1.
+Of many fitted points a part votes (``points/part.py``), on the others too.
+
+Shapes: n fitted points, r of them vote, m later ones, d dimensions, e embeddings side by side. Distances are Euclidean,
+noise is -1.
 """
 
 from dataclasses import dataclass, replace
@@ -15,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from audioclust.points.neighbours import Neighbours
+from audioclust.points.part import MOST, NEIGHBOURS, beyond, part
 
-NEIGHBOURS = 10
 USUAL = 0.9  # of the fitted points lie within a distance of 1
 LONG = 0.98  # of them are no longer than the length that counts like a distance of 1
 CLOSE = 0.1  # of the usual distance of neighbours: copies of one sound do not make all others far
@@ -31,27 +34,6 @@ class Votes(NamedTuple):
     distance: np.ndarray  # how far out, 1 at the edge of what is usual
 
 
-def confidence(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the share of each point's ``NEIGHBOURS`` nearest other points that have its label, (n,); NaN of noise.
-
-    Of fewer points all others are asked, and a single one has none: NaN.
-
-    Args:
-        x: (n, d), as the distances want it scaled.
-        labels: (n,) integers, -1 for noise.
-
-    Raises:
-        ValueError: the lengths differ.
-    """
-    labels = np.asarray(labels)
-    if labels.shape != (len(x),):
-        raise ValueError(f"labels of shape {labels.shape} for {len(x)} points: there must be one per point")
-    if len(x) < 2:
-        return np.full(len(x), np.nan)
-    _, nearest = Neighbours(x).query(min(NEIGHBOURS, len(x) - 1))
-    return _share(labels[nearest], labels)
-
-
 def _share(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the share of the votes (m, k) for each label (m,), NaN of noise."""
     return np.where(labels >= 0, (votes == labels[:, None]).mean(axis=1), np.nan)
@@ -61,9 +43,11 @@ def _share(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
 class Voters:
     """Fitted points that vote on later ones."""
 
-    x: np.ndarray  # (n, d) float32
+    x: np.ndarray  # (r, d) float32, those that vote
+    rows: np.ndarray  # (r,) int64, which they are, ascending
     labels: np.ndarray  # (n,) int32
-    spread: np.ndarray  # (n,) mean distance of each point's neighbours
+    nearest: np.ndarray  # (n, k) int32 of each point's neighbours, places in rows; the point itself is none
+    spread: np.ndarray  # (r,) mean distance of a voter's neighbours
     usual: float  # median of the positive ones
     far: float  # what ``_far`` is for ``USUAL`` of the points
     long: np.ndarray  # (e,) length that counts like a distance of 1; infinite where lengths say nothing
@@ -71,7 +55,14 @@ class Voters:
     own: Votes  # on the fitted points, each left out in turn; their labels are ``labels``
 
     @classmethod
-    def of(cls, x: np.ndarray, labels: np.ndarray, lengths: np.ndarray | None = None, threads: int = 1) -> "Voters":
+    def of(
+        cls,
+        x: np.ndarray,
+        labels: np.ndarray,
+        lengths: np.ndarray | None = None,
+        threads: int = 1,
+        at_most: int = MOST,
+    ) -> "Voters":
         """Return the voters that fitted points make.
 
         Args:
@@ -79,6 +70,7 @@ class Voters:
             labels: (n,) integers, -1 for noise.
             lengths: (n, e) of the rows before they were scaled to 1; None: they were not.
             threads: of the search.
+            at_most: points that vote.
 
         Raises:
             ValueError: fewer than two points, or other numbers of labels.
@@ -86,22 +78,24 @@ class Voters:
         x, labels = np.ascontiguousarray(x, np.float32), np.asarray(labels, np.int32)
         if len(x) < 2 or labels.shape != (len(x),):
             raise ValueError(f"labels of shape {labels.shape} for {len(x)} points: at least two, and one label each")
-        distances, nearest = Neighbours(x, threads=threads).query(min(NEIGHBOURS, len(x) - 1))
-        spread = distances.mean(axis=1, dtype=np.float64)
+        rows = part(len(x), at_most)
+        voters, around, nearest = _around(x, rows, threads)
+        spread = around[rows]
         above = spread[spread > ROUNDING * spread.max()]
         usual = float(np.median(above)) if len(above) else 0.0
         long = np.full(1, np.inf) if lengths is None else np.quantile(lengths, LONG, axis=0)
-        own = Votes(labels, _share(labels[nearest], labels), np.zeros(len(x)))
-        found = cls(x, labels, spread, usual, 1.0, np.where(long > 0, long, np.inf), 1.0, own)
-        found.far = _edge(found._far(spread, nearest))
-        found.unit = _edge(found._distance(spread, nearest, lengths))
-        found.own = own._replace(distance=found._distance(spread, nearest, lengths))
+        own = Votes(labels, _share(labels[rows[nearest]], labels), np.zeros(len(x)))
+        long = np.where(long > 0, long, np.inf)
+        found = cls(voters, rows, labels, nearest, spread, usual, 1.0, long, 1.0, own)
+        found.far = _edge(found._far(around, nearest))
+        found.unit = _edge(found._distance(around, nearest, lengths))
+        found.own = own._replace(distance=found._distance(around, nearest, lengths))
         return found
 
     def relabelled(self, labels: np.ndarray) -> "Voters":
         """Return the same points with other labels (n,)."""
         labels = np.asarray(labels, np.int32)
-        own = self.own._replace(labels=labels, confidence=confidence(self.x, labels))
+        own = self.own._replace(labels=labels, confidence=_share(labels[self.rows[self.nearest]], labels))
         return replace(self, labels=labels, own=own)
 
     def __call__(self, x: np.ndarray, lengths: np.ndarray | None = None, labels: np.ndarray | None = None) -> Votes:
@@ -113,7 +107,7 @@ class Voters:
             labels: (m,) where it is known from elsewhere; None: the neighbours vote.
         """
         distances, nearest = Neighbours(self.x).of(x, min(NEIGHBOURS, len(self.x)))
-        votes = self.labels[nearest]
+        votes = self.labels[self.rows[nearest]]
         labels = most(votes) if labels is None else np.asarray(labels, np.int32)
         distance = self._distance(distances.mean(axis=1, dtype=np.float64), nearest, lengths)
         return Votes(labels, _share(votes, labels), distance)
@@ -133,6 +127,38 @@ class Voters:
 def _edge(values: np.ndarray) -> float:
     """Return what ``USUAL`` of the values do not exceed, 1 where that is nothing."""
     return float(np.quantile(values, USUAL)) or 1.0
+
+
+def _around(x: np.ndarray, rows: np.ndarray, threads: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the points (r, d) in ``rows``, the mean distance (n,) of each point's neighbours among them, and these.
+
+    Neighbours are places in ``rows`` (n, k) int32; of points (n, d) float32.
+    """
+    if len(rows) == len(x):
+        distances, nearest = Neighbours(x, threads=threads).query(min(NEIGHBOURS, len(x) - 1))
+        return x, distances.mean(axis=1, dtype=np.float64), nearest
+    voters = x[rows]
+    distances, inside = Neighbours(voters, threads=threads).query(min(NEIGHBOURS, len(rows) - 1))
+    mean, nearest = np.empty(len(x)), np.empty((len(x), inside.shape[1]), np.int32)
+    mean[rows], nearest[rows] = distances.mean(axis=1, dtype=np.float64), inside
+    others, distances, outside = beyond(x, rows, inside.shape[1], threads)
+    mean[others], nearest[others] = distances.mean(axis=1, dtype=np.float64), outside
+    return voters, mean, nearest
+
+
+def voted(x: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return labels (n,) int32 of all points: of a part as they are, of the others by their neighbours' vote.
+
+    Args:
+        x: (n, d).
+        rows: (r,) of the part, ascending.
+        labels: (r,) of the part; noise votes too.
+    """
+    found = np.empty(len(x), np.int32)
+    found[rows] = labels
+    others, _, nearest = beyond(x, rows)
+    found[others] = most(labels[nearest])
+    return found
 
 
 def vote(x: np.ndarray, labels: np.ndarray, later: np.ndarray) -> np.ndarray:

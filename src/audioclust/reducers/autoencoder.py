@@ -35,6 +35,7 @@ class Autoencoder:
     random_state: int = 0  # seeds everything
 
     stochastic = True
+    linear = True
 
     def fit_transform(self, X: np.ndarray, y: object = None) -> np.ndarray:
         """Return the codes (n, dim) float32 of ``X`` (n, d); of the variational one, the codes' means."""

@@ -18,6 +18,7 @@ class NMF:
     random_state: int = 0  # without effect: the start is NNDSVDa's
 
     stochastic = False
+    linear = True
 
     def fit_transform(self, X: np.ndarray, y: object = None) -> np.ndarray:
         """Return (n, dim_) float32 of ``X`` (n, d)."""

@@ -13,6 +13,7 @@ class None_:
     random_state: int = 0  # without effect
 
     stochastic = False
+    linear = True
 
     def fit_transform(self, X: np.ndarray, y: object = None) -> np.ndarray:
         """Return ``X`` (n, d) as float32."""

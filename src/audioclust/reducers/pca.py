@@ -18,6 +18,7 @@ class PCA:
     random_state: int = 0  # without effect
 
     stochastic = False
+    linear = True
 
     def fit_transform(self, X: np.ndarray, y: object = None) -> np.ndarray:
         """Return (n, dim_) float32 of ``X`` (n, d); ``mean_`` (d,) and ``axes_`` (dim_, d) reduce other points too."""

@@ -97,13 +97,13 @@ def find(edits: Edits, cells: Mapping[str, str]) -> str:
     return edits.cell
 
 
-def apply(edits: Edits, labels: np.ndarray, x: np.ndarray, cell: str, random_state: int = 0) -> Edited:
+def apply(edits: Edits, labels: np.ndarray, x: np.ndarray | None, cell: str, random_state: int = 0) -> Edited:
     """Return the labels as the file wants them.
 
     Args:
         edits: from ``read``.
         labels: (n,) of the cell, integers, -1 for noise.
-        x: (n, d) the space that clusters are split in, by k-means.
+        x: (n, d) the space that clusters are split in, by k-means; None where none is.
         cell: its name, for messages.
         random_state: of k-means.
 

@@ -9,21 +9,28 @@ from audioclust.results import archive, files
 
 
 class Space(NamedTuple):
-    """One reducer's spaces, one per seed where it is stochastic (s), else one: x (s, n, d) float32, and the m nearest
-    neighbours of each point: distances (s, n, m) float32, indices (s, n, m) int32."""
+    """One reducer's spaces, one per seed where it is stochastic (s), else one.
 
-    x: np.ndarray
-    distances: np.ndarray
-    indices: np.ndarray
+    The neighbour graph is that of the points in ``rows``: all of them, or a part of many.
+    """
+
+    x: np.ndarray  # (s, n, d) float32
+    distances: np.ndarray  # (s, r, m) float32 to the m nearest in rows
+    indices: np.ndarray  # (s, r, m) int32, places in rows
+    rows: np.ndarray  # (r,) int64, ascending
 
 
 def save(folder: Path, reducer: str, space: Space) -> None:
     """Write ``<reducer>.npy`` and ``<reducer>_neighbours.npz`` into ``folder``."""
     files.write_array(folder / f"{reducer}.npy", space.x)
-    archive.save(folder / f"{reducer}_neighbours.npz", distances=space.distances, indices=space.indices)
+    graph = {"distances": space.distances, "indices": space.indices}
+    part = {} if len(space.rows) == space.x.shape[1] else {"rows": space.rows}
+    archive.save(folder / f"{reducer}_neighbours.npz", **graph, **part)
 
 
 def load(folder: Path, reducer: str) -> Space:
     """Open what ``save`` wrote; the points by memory map."""
     with np.load(folder / f"{reducer}_neighbours.npz") as graph:
-        return Space(np.load(folder / f"{reducer}.npy", mmap_mode="r"), graph["distances"], graph["indices"])
+        x = np.load(folder / f"{reducer}.npy", mmap_mode="r")
+        rows = graph["rows"] if "rows" in graph else np.arange(x.shape[1])
+        return Space(x, graph["distances"], graph["indices"], rows)

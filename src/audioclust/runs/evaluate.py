@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from audioclust.points.part import part
 from audioclust.points.scale import scale
 from audioclust.report import choice, numbers
 from audioclust.report.metrics import (
@@ -103,7 +104,7 @@ class Evaluate:
         places = [i for i, (cell, _) in enumerate(cells) if not _unchosen(cell)]
         if not places:
             return {}
-        chosen = _some(len(cells[places[0]][1]), self.sample)
+        chosen = part(len(cells[places[0]][1]), self.sample)
         labellings = np.stack([cells[i][1][chosen] for i in places])
         found = choice.kappas(_first_spaces(embeddings, seeds, chosen), labellings)
         kappa = choice.seen(found, [cells[i][0]["encoder"].split("+") for i in places])
@@ -122,7 +123,7 @@ class Evaluate:
         """
         encoder = _one_encoder(cell, embeddings)
         n = np.load(embeddings[encoder], mmap_mode="r").shape[-2]
-        spaces = _first_spaces(embeddings, seeds, _some(n, min(self.sample, COUNTED)))
+        spaces = _first_spaces(embeddings, seeds, part(n, min(self.sample, COUNTED)))
         return Curve(encoder, numbers.curve(spaces, encoder, k))
 
 
@@ -136,7 +137,7 @@ def tree_points(
     """
     encoder = _one_encoder(cell, embeddings)
     x, _ = space({"encoder": encoder, "seed": cell["seed"]}, embeddings, seeds)
-    rows = np.union1d(_some(len(x), IN_TREE), np.unique(clusters, return_index=True)[1])
+    rows = np.union1d(part(len(x), IN_TREE), np.unique(clusters, return_index=True)[1])
     return encoder, rows, scale(np.asarray(x[rows]), "standardise_l2")
 
 
@@ -154,11 +155,6 @@ def _first_spaces(embeddings: Mapping[str, Path], seeds: Sequence[int], rows: np
 def _unchosen(cell: Mapping[str, Any]) -> bool:
     """Tell whether a cell is none to choose: it did not run, or labels have named its clusters."""
     return bool(cell["reason"]) or cell["clusterer"].endswith(MAJORITY)
-
-
-def _some(n: int, sample: int) -> np.ndarray:
-    """Return at most ``sample`` of n rows, the same in each run, in their order."""
-    return np.sort(np.random.default_rng(0).permutation(n)[:sample])
 
 
 def space(
@@ -180,7 +176,7 @@ def space(
 def _probe(x: np.ndarray, label: np.ndarray, group: np.ndarray | None, sample: int) -> dict[str, float | None]:
     """Return the linear probe of an embedding (n, d), on at most ``sample`` clips with a label."""
     known = np.flatnonzero(label >= 0)
-    chosen = np.sort(np.random.default_rng(0).permutation(known)[:sample])
+    chosen = known[part(len(known), sample)]
     groups = None if group is None else group[chosen]
     if groups is not None:  # a clip of unknown group is one by itself
         groups = np.where(groups < 0, groups.max() + 1 + np.arange(len(groups)), groups)
@@ -253,7 +249,7 @@ def _scores(
         scores = _against(truths[what], clusters, names)
         found |= {name if what == "label" else f"{what}_{name}": value for name, value in scores.items()}
     if x is not None:
-        chosen = _some(len(x), sample)
+        chosen = part(len(x), sample)
         # Rows are read from the file here, so that a large embedding never comes into memory whole.
         found |= score_without_labels(np.asarray(x[chosen]), clusters[chosen], sample=sample)
     return found | sizes(clusters)

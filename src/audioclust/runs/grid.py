@@ -22,7 +22,7 @@ from audioclust.results import costs
 from audioclust.results.pieces import Pieces
 from audioclust.results.spaces import Space
 from audioclust.runs.baseline import Baseline, cell
-from audioclust.runs.reduce import Reduce
+from audioclust.runs.reduce import Points, Reduce
 from audioclust.threads import one_thread
 
 METHODS = "methods"  # the room of those
@@ -142,15 +142,17 @@ def _spaces(
     spaces = {}
     for name in reducers:
         parts = [space for (reducer, _), (space, _) in found if reducer == name]
-        spaces[name] = Space(*(np.stack(arrays) for arrays in zip(*parts, strict=True)))
+        arrays = [np.stack(each) if len(each) > 1 else each[0][None] for each in zip(*parts, strict=True)]
+        spaces[name] = Space(*arrays, points[0].rows)
     return spaces, [cost for _, (_, cost) in found if cost]
 
 
 def _space(
-    x: np.ndarray, points: Neighbours, item: Item, seed: int, reduce: Reduce, pieces: Pieces
+    x: np.ndarray, points: Points, item: Item, seed: int, reduce: Reduce, pieces: Pieces
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], dict[str, Any]]:
     """Return one space with its graph, and its cost where it was computed now."""
-    key = item.key(x, reduce.scale, reduce.neighbours, seed if item.stochastic else None)
+    most = [reduce.most] * (len(points.rows) < len(x))
+    key = item.key(x, reduce.scale, reduce.neighbours, seed if item.stochastic else None, *most)
     kept = pieces.get(key)
     if kept is not None:
         return (kept["x"], kept["distances"], kept["indices"]), {}
@@ -176,17 +178,26 @@ def _cell(space: Space, item: Item, work: Work, baseline: Baseline, pieces: Piec
     reducer, _, position, seed = work
     x = space.x[position]
     model = item.kind(**item.parameters, **({"random_state": seed} if item.stochastic else {}))
-    reason = baseline.refusal(model, *x.shape)
+    rows, reason = baseline.fitted_to(model, space.rows, *x.shape)
     if reason:
         return Found({"": np.full(len(x), -1, np.int32)}, {}, reason, {})
-    key = item.key(x, seed if item.stochastic else None)
+    key = item.key(x, seed if item.stochastic else None, *([rows] if len(rows) < len(x) else []))
     kept = pieces.get(key)
     if kept is not None:
         return Found({"": kept["labels"]}, json.loads(str(kept["chosen"])), "", {})
     with costs.measured(reducer=reducer, clusterer=item.name, seed=seed) as cost:
-        labels, chosen = cell(model, x, space.distances[position], space.indices[position])
+        labels, chosen = cell(model, x, rows, _graph(space, position, rows))
     pieces.put(key, labels=labels, chosen=np.array(json.dumps(chosen)))
     return Found({"": labels}, chosen, "", cost)
+
+
+def _graph(space: Space, position: int, rows: np.ndarray) -> Neighbours | None:
+    """Return the neighbour graph of the points in ``rows``; None where the space has that of other ones."""
+    if not np.array_equal(rows, space.rows):
+        return None
+    x = space.x[position]
+    few = x if len(rows) == len(x) else x[rows]
+    return Neighbours(few, space.distances[position], space.indices[position])
 
 
 def _of_methods(

@@ -1,14 +1,24 @@
 """One reducer over one embedding, once for all clusterers, with the neighbour graph that they share."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from audioclust.parameters import Count
 from audioclust.points.neighbours import Neighbours
+from audioclust.points.part import MOST, part, placed
 from audioclust.points.scale import Scale
 from audioclust.points.scale import scale as scaled
+
+
+class Points(NamedTuple):
+    """An embedding, scaled, and the part of it to which is fitted what takes longer than in proportion to n."""
+
+    x: np.ndarray  # (n, d) float32
+    rows: np.ndarray  # (r,) of the part, ascending; of few points all
+    part: Neighbours  # its points, with their neighbours when one asks for them
 
 
 @dataclass
@@ -17,19 +27,31 @@ class Reduce:
 
     scale: Scale = "standardise_l2"  # of the embedding, before the reduction
     neighbours: Count = 30  # of each point in the graph; at most n - 1
+    # Points to which at most is fitted what takes longer than in proportion to their number; the others follow those
+    most: Annotated[int, Field(ge=1000)] = MOST
 
-    def points(self, x: np.ndarray) -> Neighbours:
-        """Return an embedding (n, d) scaled, for all its reducers, with its neighbours when one asks for them."""
-        return Neighbours(scaled(np.asarray(x), self.scale))
+    def points(self, x: np.ndarray) -> Points:
+        """Return an embedding (n, d) scaled, for all its reducers."""
+        x = scaled(np.asarray(x), self.scale)
+        rows = part(len(x), self.most)
+        return Points(x, rows, Neighbours(x if len(rows) == len(x) else x[rows]))
 
     def space(
-        self, points: Neighbours, kind: type, section: dict[str, Any], seed: int
+        self, points: Points, kind: type, section: dict[str, Any], seed: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the space (n, d) float32 that a reducer makes of ``points``, and its neighbour graph.
+        """Return the space (n, d) float32 that a reducer makes of ``points``, and the neighbour graph of the part.
 
-        The graph is distances (n, m) float32 and indices (n, m) int32 of each point's m nearest, nearest first.
+        The graph is distances (r, m) float32 and indices (r, m) int32 of each point's m nearest, nearest first.
         """
-        shared = {"neighbours": points} if getattr(kind, "from_neighbours", False) else {}
-        space = kind(**section, random_state=seed).fit_transform(points.x, **shared)
-        distances, indices = Neighbours(space).query(min(self.neighbours, len(space) - 1))
-        return space.astype(np.float32), distances.astype(np.float32), indices.astype(np.int32)
+        x, rows, few = points
+        model = kind(**section, random_state=seed)
+        if getattr(kind, "linear", False):
+            space = model.fit_transform(x)
+        else:
+            shared = {"neighbours": few} if getattr(kind, "from_neighbours", False) else {}
+            space = model.fit_transform(few.x, **shared)
+            space = space if len(rows) == len(x) else placed(x, rows, space)
+        space = space.astype(np.float32, copy=False)
+        graph = Neighbours(space if len(rows) == len(x) else space[rows])
+        distances, indices = graph.query(min(self.neighbours, len(rows) - 1))
+        return space, distances.astype(np.float32, copy=False), indices.astype(np.int32, copy=False)

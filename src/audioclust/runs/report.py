@@ -16,7 +16,7 @@ from audioclust.clips.identity import channels
 from audioclust.parameters import choices
 from audioclust.report import edits, lists, summary, table
 from audioclust.results import files
-from audioclust.runs.predict.export import Outputs, fitted
+from audioclust.runs.predict.export import Outputs, fitted, space
 from audioclust.runs.predict.model import Model
 
 ROOM = "report.exports"
@@ -86,7 +86,8 @@ def modelled(wanted: edits.Edits, outputs: Outputs, labelling: Labelling, limit:
     """
     cell, labels = labelling
     model = fitted(outputs, cell, labels, limit=limit)
-    edited = edits.apply(wanted, labels, model.voters.x, lists.column(cell))
+    x = space(outputs, cell) if wanted.split else None
+    edited = edits.apply(wanted, labels, x, lists.column(cell))
     if not wanted.number():
         return model
     return replace(model, voters=model.voters.relabelled(edited.labels), names=edited.names)

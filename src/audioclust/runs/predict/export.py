@@ -134,9 +134,7 @@ def fitted(
     front = {name: outputs.stats[name] for name in ("mean", "std", "front_end")}
     prepare = Prepare(**{**vars(outputs.prepare), "sample_rate": outputs.rate})
     hearing = Hearing(encoders, outputs.embed, front, isinstance(rule, Fitted) and rule.on_logmels)
-    embeddings = [_embedding(outputs, encoder, cell["seed"]) for encoder in encoders]
-    scalings = [Scaling.of(each, outputs.scale) for each in embeddings]
-    x, lengths = side_by_side(embeddings, scalings)
+    scalings, x, lengths = _scaled(outputs, cell)
     if cell["stage"] == "grid" and cell["clusterer"] == "kmeans" and cell["reducer"] in REDUCED:
         rule = Centroids.of(x, found, _pca(x, outputs.pca) if cell["reducer"] == "pca" else None)
     audio, durations = (
@@ -156,6 +154,18 @@ def fitted(
         names={int(cluster): name for cluster, name in (names or {}).items()},
         limit=limit,
     )
+
+
+def space(outputs: Outputs, cell: Mapping[str, Any]) -> np.ndarray:
+    """Return the points (n, d) among which a cell's model looks for neighbours."""
+    return _scaled(outputs, cell)[1]
+
+
+def _scaled(outputs: Outputs, cell: Mapping[str, Any]) -> tuple[list[Scaling], np.ndarray, np.ndarray | None]:
+    """Return how each embedding of a cell is scaled, all of them so, side by side (n, d), and the lengths of rows."""
+    embeddings = [_embedding(outputs, encoder, cell["seed"]) for encoder in _encoders(outputs, cell)]
+    scalings = [Scaling.of(each, outputs.scale) for each in embeddings]
+    return scalings, *side_by_side(embeddings, scalings)
 
 
 def _encoders(outputs: Outputs, cell: Mapping[str, Any]) -> list[Encoder]:

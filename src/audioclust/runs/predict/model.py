@@ -191,8 +191,9 @@ class Model:
             if len(shown) == 1:
                 labels[rows] = shown[0]
             else:
-                among = inside if inside.any() else np.ones_like(inside)
-                labels[rows] = vote(self.voters.x[among], self.voters.labels[among], x[rows])
+                among = inside[self.voters.rows]
+                among = among if among.any() else np.ones_like(among)
+                labels[rows] = vote(self.voters.x[among], self.voters.labels[self.voters.rows[among]], x[rows])
         return labels
 
 

@@ -25,7 +25,7 @@ from audioclust.runs.predict.model import Model
 from audioclust.runs.predict.rules import Centroids, Fitted, Rule
 from audioclust.runs.prepare import Prepare
 
-FORMAT = 1
+FORMAT = 2
 MODEL, ARRAYS, POINTS = "model.json", "arrays.npz", "points.npy"
 ENCODER, METHOD = "encoder", "method"
 PLACES = ("model", "data/model")
@@ -60,7 +60,8 @@ def _write(model: Model, out: Path) -> None:
 def _arrays(model: Model) -> dict[str, np.ndarray]:
     voters = model.voters
     found = {"labels": voters.labels, "found": model.found, "digests": model.digests, "ids": model.ids}
-    found |= {"spread": voters.spread, "confidence": voters.own.confidence, "distance": voters.own.distance}
+    found |= {"rows": voters.rows, "nearest": voters.nearest, "spread": voters.spread}
+    found |= {"confidence": voters.own.confidence, "distance": voters.own.distance}
     for place, scaling in enumerate(model.scalings):
         found |= {f"mean_{place}": scaling.mean, f"deviation_{place}": scaling.deviation}
     if isinstance(model.rule, Centroids):
@@ -126,7 +127,6 @@ def _read(folder: Path, said: dict[str, Any], arrays: dict[str, np.ndarray]) -> 
     rule = _rule(folder, said, arrays)
     usual, own = said["usual"], Votes(arrays["labels"], arrays["confidence"], arrays["distance"])
     long = np.array([np.inf if each is None else each for each in usual["long"]])
-    x = np.load(folder / POINTS)
     return Model(
         cell=said["cell"],
         prepare=Prepare(**said["clips"]),
@@ -135,7 +135,18 @@ def _read(folder: Path, said: dict[str, Any], arrays: dict[str, np.ndarray]) -> 
             Scaling(how, arrays[f"mean_{place}"], arrays[f"deviation_{place}"])
             for place, how in enumerate(said["scale"])
         ],
-        voters=Voters(x, own.labels, arrays["spread"], usual["spread"], usual["far"], long, usual["unit"], own),
+        voters=Voters(
+            x=np.load(folder / POINTS),
+            rows=arrays["rows"],
+            labels=own.labels,
+            nearest=arrays["nearest"],
+            spread=arrays["spread"],
+            usual=usual["spread"],
+            far=usual["far"],
+            long=long,
+            unit=usual["unit"],
+            own=own,
+        ),
         found=arrays["found"],
         digests=arrays["digests"],
         ids=arrays["ids"],
