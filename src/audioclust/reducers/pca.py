@@ -26,15 +26,15 @@ class PCA:
         n, d = X.shape
         self.dim_ = min(self.dim, max(n - 1, 1), d)
         self.mean_, self.axes_ = np.asarray(X[0], np.float64), np.zeros((self.dim_, d))
-        if np.ptp(X, axis=0).max() == 0:
+        if np.equal(X, X[0]).all():
             return np.zeros((n, self.dim_), np.float32)  # all points are one
         self.mean_ = X.mean(axis=0, dtype=np.float64)
-        x = np.empty((n, d), np.float32)
-        np.subtract(X, self.mean_, out=x, casting="same_kind")
-        # Squares of very small or large numbers leave float32.
-        self.axes_ = _signed(axes(x / np.float32(power_of_two(x)), self.dim_)).T
+        x = (X - self.mean_.astype(X.dtype)).astype(np.float32, copy=False)
+        unit = np.float32(power_of_two(x))  # squares of very small or large numbers leave float32
+        x *= 1 / unit
+        self.axes_ = _signed(axes(x, self.dim_)).T
         self.dim_ = len(self.axes_)
-        return np.ascontiguousarray(x @ self.axes_.T.astype(np.float32))
+        return np.ascontiguousarray(x @ self.axes_.T.astype(np.float32)) * unit
 
 
 def _signed(found: np.ndarray) -> np.ndarray:
