@@ -12,6 +12,7 @@ from disk_fixture import largest, small_disk
 from audioclust.clips.logmel import EPS, FrontEnd, LogMel
 from audioclust.parameters import types
 from audioclust.runs.logmel import SHARD, compute
+from audioclust.views.clips import Moments, moments_of
 
 # Half a second of 16 kHz noise and tones with the log-mels of torchaudio's default, nnAudio 0.3.4 and librosa 0.9,
 # settings of nttcslab/byol-a (1024/160, 64 bands, 60-7800 Hz); only frames that do not see the cut end.
@@ -129,7 +130,10 @@ def test_file_holds_every_clip_and_its_statistics(clips, tmp_path):
     assert (stats["mean"], stats["std"]) == pytest.approx((whole.mean(), whole.std()), abs=1e-6)
     assert stats["front_end"] == asdict(FrontEnd()) | {"clip_seconds": 0.1} and stats["hop_seconds"] == 0.01
     assert json.loads((tmp_path / "stats.json").read_text()) == stats
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["frames.npy", "info.json", "logmel.npy", "stats.json"]
+    moments = moments_of(found, torch.from_numpy(np.load(tmp_path / "frames.npy")))
+    assert Moments(**json.loads((tmp_path / "moments.json").read_text())) == moments
+    names = ["frames.npy", "info.json", "logmel.npy", "moments.json", "stats.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
 
 
 def padded(clips, samples, whole, path, **settings):

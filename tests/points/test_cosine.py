@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from audioclust.points import cosine as module
 from audioclust.points.cosine import cosine_neighbours
 from audioclust.points.neighbours import Neighbours
 from audioclust.points.scale import scale
@@ -45,3 +46,25 @@ def test_all_others_can_be_asked_for():
 def test_k_out_of_range_names_the_rule(k):
     with pytest.raises(ValueError, match=rf"k={k} neighbours of 60 points"):
         cosine_neighbours(X, k)
+
+
+def test_many_points_on_a_cpu_are_searched_in_cells_and_it_is_said_how_many_are_found(monkeypatch):
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(3000, 8)).astype(np.float32))
+    x[10:14] = x[10]
+    exact = cosine_neighbours(x, 5)
+    monkeypatch.setattr(module, "EXACT", 1000)
+    with pytest.warns(UserWarning, match=r"the 5 neighbours of 3000 points .* of 219 cells: (0\.9[5-9]|1\.0)"):
+        found = cosine_neighbours(x, 5)
+    assert found.dtype == torch.int64 and found.shape == (3000, 5)
+    assert (found != torch.arange(3000)[:, None]).all()
+    shared = [len(np.intersect1d(*pair)) for pair in zip(found.numpy(), exact.numpy(), strict=True)]
+    assert np.mean(shared) / 5 > 0.93
+    with pytest.warns(UserWarning):
+        assert torch.equal(cosine_neighbours(x, 5), found)
+
+
+def test_fewer_rows_at_a_time_of_many_points_find_the_same(monkeypatch):
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32))
+    whole = cosine_neighbours(x, 5)
+    monkeypatch.setattr(module, "ENTRIES", 3000)
+    assert torch.equal(cosine_neighbours(x, 5), whole)

@@ -26,7 +26,7 @@ from audioclust.results.embeddings import EMBEDDING, views_file
 from audioclust.runs.deep import deep
 from audioclust.runs.training import Train, curve, key
 from audioclust.training.loop import Run
-from audioclust.views.clips import Clips
+from audioclust.views.clips import Clips, moments_of
 
 ROOT = Path(__file__).resolve().parents[2]
 N, K = 36, 3
@@ -57,6 +57,8 @@ def work(tmp_path):
     np.save(tmp_path / "data/logmel/logmel.npy", logmels())
     (tmp_path / "data/logmel/stats.json").write_text(json.dumps({"hop_seconds": 0.01, "front_end": {"n_mels": 16}}))
     np.save(tmp_path / "data/logmel/frames.npy", np.full(N, 24))
+    moments = moments_of(logmels(), torch.full((N,), 24))
+    (tmp_path / "data/logmel/moments.json").write_text(json.dumps(moments._asdict()))
     (tmp_path / "data/truth/k").mkdir(parents=True)
     for method in ("spice", "temi"):
         (tmp_path / f"data/truth/k/{method}.json").write_text(json.dumps({method: K}))

@@ -120,13 +120,18 @@ def test_what_is_refused(x, frames, message):
 
 
 @pytest.mark.parametrize("front_end", [None, {"n_mels": 8, "mel_scale": "slaney"}])
-def test_load_opens_what_the_stages_write(front_end, tmp_path):
+def test_load_opens_what_the_stages_write(front_end, tmp_path, monkeypatch):
     np.save(tmp_path / "logmel.npy", logmel())
     np.save(tmp_path / "frames.npy", FRAMES)
     stats = {"hop_seconds": 0.02} | ({"front_end": front_end} if front_end else {})
     (tmp_path / "stats.json").write_text(json.dumps(stats))
+    moments = module.moments_of(logmel(), torch.from_numpy(FRAMES))
+    (tmp_path / "moments.json").write_text(json.dumps(moments._asdict()))
+    whole = Clips(logmel(), FRAMES)
+    monkeypatch.setattr(module, "moments_of", None)  # they are not read again
     clips = load(tmp_path)
-    assert clips.digest == Clips(logmel(), FRAMES).digest and clips.front_end == front_end
+    assert (clips.mean, clips.std, clips.digest) == (whole.mean, whole.std, whole.digest) == tuple(moments)
+    assert clips.front_end == front_end
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -22,7 +22,7 @@ from audioclust.training import saving
 from audioclust.training.loop import Run
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
-from audioclust.views.embedded import Embedded, Frozen, embed_views
+from audioclust.views.embedded import Embedded, Frozen, affordable, embed_views
 
 EMBEDDED = "embedded"  # in the place of a backbone's name: the method was fitted to embeddings
 
@@ -199,7 +199,8 @@ def views_once(model: Any, clips: Clips | Embedded, encoder: nn.Module, x: Tenso
     """
     if isinstance(clips, Embedded):
         return clips.through(encoder)
-    return Frozen(encoder, clips, model.augment_, x, model.views, model.refresh, model.random_state)
+    count = affordable(model.views, *x.shape)
+    return Frozen(encoder, clips, model.augment_, x, count, model.refresh, model.random_state)
 
 
 def _same_dimensions(model: Any, x: Any) -> Embedded:

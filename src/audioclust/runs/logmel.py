@@ -16,6 +16,7 @@ from audioclust.parameters import NonNegative
 from audioclust.results import files
 from audioclust.results.kept import Kept, Rows, checksum, fill, row_keys
 from audioclust.threads import one_thread
+from audioclust.views.clips import MOMENTS, moments_of
 
 SHARD = 128  # clips per task; fixed, so that the statistics add up in one order whatever the number of workers
 AUTO, FIXED = "auto", "fixed"
@@ -78,45 +79,27 @@ def compute(
     rows = shelf.find(keys) if shelf else None
     shards = [slice(start, start + SHARD) for start in range(0, len(audio), SHARD)]
     tasks = [(audio[s], rate, samples[s], transform, rows and rows[s]) for s in shards]
-    moments, checks, new = _Moments(), [], 0
+    checks, new = [], 0
     with files.whole(out) as stream:
         files.write_header(stream, np.float16, (len(audio), front_end.n_mels, t))
         found = parallel.run(_shard, tasks, workers=workers, name="logmel")
-        for s, (mels, checked, computed) in zip(shards, found, strict=True):
+        for mels, checked, computed in found:
             stream.write(mels)
-            moments.add(mels, frames[s])
             checks += checked
             new += computed
     if shelf:
         shelf.keep(out, keys, checks)
         kept.count(new, len(audio))
-    own = moments.rounded()
+    moments = moments_of(np.load(out, mmap_mode="r"), torch.from_numpy(frames))
+    own = {"mean": round(moments.mean, 6), "std": round(moments.std, 6)}
     stats = own if statistics == AUTO else dict(zip(own, statistics, strict=True))
     stats = stats | front_end.axes() | {"front_end": asdict(front_end) | {"clip_seconds": seconds}}
     files.write_array(out.with_name("frames.npy"), frames)
+    _write_json(out.with_name(MOMENTS), moments._asdict())
     _write_json(out.with_name("stats.json"), stats)
     info = {"of_these_clips": own, "statistics": AUTO if statistics == AUTO else FIXED}
     _write_json(out.with_name("info.json"), info)
     return stats
-
-
-class _Moments:
-    """Sums over the frames with signal, added up in one order."""
-
-    def __init__(self) -> None:
-        self.total, self.squares, self.count = 0.0, 0.0, 0
-
-    def add(self, mels: np.ndarray, frames: np.ndarray) -> None:
-        """Add log-mels (b, n_mels, t) of which so many frames (b,) hold signal."""
-        values = mels * (np.arange(mels.shape[2]) < frames[:, None, None]).astype(np.float64)
-        self.total += values.sum()
-        self.squares += (values**2).sum()
-        self.count += mels.shape[1] * int(frames.sum())
-
-    def rounded(self) -> dict[str, float]:
-        mean = float(self.total / self.count)
-        std = float(np.sqrt(max(self.squares / self.count - mean**2, 0.0)))
-        return {"mean": round(mean, 6), "std": round(std, 6)}
 
 
 def said(stats: dict[str, Any], info: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +15,15 @@ from audioclust.views.augment import Augment, Pooled
 POOLED = 1 << 29  # bytes that clips pooled once may take; of more, each batch is pooled by itself
 BLOCK = 512  # clips per step while statistics are taken
 SHARE = 0.5  # of a GPU's free memory that the log-mels may take; if they need more they stay in their memory map
+MOMENTS = "moments.json"
+
+
+class Moments(NamedTuple):
+    """What log-mels are, all of them."""
+
+    mean: float  # over all bands of all frames with signal
+    std: float  # not 0
+    digest: str  # hash of all values and lengths
 
 
 class Clips:
@@ -30,6 +39,7 @@ class Clips:
         mean, std: for standardising; None: those of the signal of these clips.
         front_end: what the log-mels were computed with, such as ``{"sample_rate": 16000, "n_mels": 64, ...}``; None:
             unknown.
+        moments: from ``moments_of``; None: found here, which reads all values.
 
     Raises:
         ValueError: not three-dimensional, no clip, a clip that is not finite (the first is named), or lengths outside
@@ -45,14 +55,16 @@ class Clips:
         mean: float | None = None,
         std: float | None = None,
         front_end: dict[str, Any] | None = None,
+        moments: Moments | None = None,
     ):
         if logmel.ndim != 3 or 0 in logmel.shape:
             raise ValueError(f"log-mels of shape {logmel.shape}: (n, mels, frames) with at least one clip is needed")
         self.n, self.f, self.t = logmel.shape
         self.device, self.front_end = device, front_end
         self.frames = _lengths(frames, self.n, self.t)
-        found_mean, found_std, self.digest = _statistics(logmel, self.frames)
-        self.mean, self.std = (found_mean, found_std) if mean is None or std is None else (mean, std)
+        moments = moments or moments_of(logmel, self.frames)
+        self.digest = moments.digest
+        self.mean, self.std = moments[:2] if mean is None or std is None else (mean, std)
         self._logmel = _on_device(logmel, device)
         self._by_pool: dict[tuple, PooledClips] = {}
 
@@ -153,13 +165,14 @@ def load(folder: str | Path, device: str = "cpu") -> Clips:
     """Open what stage ``logmel`` wrote, by memory map.
 
     Args:
-        folder: holds ``logmel.npy`` (n, mels, t), ``frames.npy`` (n,) and ``stats.json``.
+        folder: holds ``logmel.npy`` (n, mels, t), ``frames.npy`` (n,), ``stats.json`` and ``moments.json``.
         device: of the batches.
     """
     folder = Path(folder)
     stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
     x, frames = np.load(folder / "logmel.npy", mmap_mode="r"), np.load(folder / "frames.npy")
-    return Clips(x, frames, device, front_end=stats.get("front_end"))
+    moments = Moments(**json.loads((folder / MOMENTS).read_text(encoding="utf-8")))
+    return Clips(x, frames, device, front_end=stats.get("front_end"), moments=moments)
 
 
 def _lengths(frames: np.ndarray | None, n: int, t: int) -> torch.Tensor:
@@ -174,8 +187,12 @@ def _lengths(frames: np.ndarray | None, n: int, t: int) -> torch.Tensor:
     return lengths
 
 
-def _statistics(logmel: np.ndarray, frames: torch.Tensor) -> tuple[float, float, str]:
-    """Return mean and deviation over all bands of all frames with signal, and a hash of everything."""
+def moments_of(logmel: np.ndarray, frames: torch.Tensor) -> Moments:
+    """Return the moments of log-mels (n, f, t), an array or a memory map, of which so many frames (n,) hold signal.
+
+    Raises:
+        ValueError: a clip that is not finite; the first is named.
+    """
     total, squares, count = 0.0, 0.0, 0
     digest = hashlib.blake2b(frames.numpy(), digest_size=16)
     for start in range(0, len(logmel), BLOCK):
@@ -189,7 +206,8 @@ def _statistics(logmel: np.ndarray, frames: torch.Tensor) -> tuple[float, float,
         total, squares, count = total + values.sum(), squares + (values**2).sum(), count + values.size
     mean = float(total / count)
     # Clips of one constant value have no deviation.
-    return mean, max(float(np.sqrt(max(squares / count - mean**2, 0.0))), 1e-6), digest.hexdigest()
+    std = max(float(np.sqrt(max(squares / count - mean**2, 0.0))), 1e-6)
+    return Moments(mean, std, digest.hexdigest())
 
 
 def _on_device(logmel: np.ndarray, device: str) -> np.ndarray | torch.Tensor:

@@ -5,6 +5,7 @@ All have the methods ``original(rows)``, rows (m,) -> (m, d) without gradient, a
 at the start of an epoch.
 """
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from audioclust.views.clips import Clips, PooledClips
 from audioclust.views.maker import Maker
 
 BLOCK = 128  # clips per forward pass without gradient, fewer where a GPU runs out of memory
+MOST = 1 << 33  # bytes of all views that are embedded once
 
 
 @torch.no_grad()
@@ -96,6 +98,19 @@ class _Several:
         views = self._several(kind)
         rows = rows.to(views.device)
         return views[torch.randint(len(views), rows.shape, device=rows.device), rows]
+
+
+def affordable(count: int, n: int, d: int) -> int:
+    """Return how many of ``count`` weak and strong views each of n clips gets, embedded in d dimensions.
+
+    All, or as many as ``MOST`` bytes hold, at least one; a number that does not depend on the machine.
+    """
+    fewer = max(1, min(count, MOST // (2 * 4 * n * d)))
+    if fewer < count:
+        warnings.warn(
+            f"{fewer} of {count} views: those of {n} clips would take {8 * count * n * d / 1e9:.0f} GB", stacklevel=3
+        )
+    return fewer
 
 
 class Frozen(_Several):
