@@ -59,6 +59,7 @@ STAGE_SECTIONS = {
     "train": ("runs.training.Train",),
     "reduce": ("runs.reduce.Reduce",),
     "baseline": ("runs.baseline.Baseline",),
+    "cluster": ("parallel.Cluster",),
     "evaluate": ("runs.evaluate.Evaluate",),
     "predict": ("runs.predict.export.Predict",),
     "report": ("runs.report.Lists", "report.page.Report"),
@@ -378,11 +379,22 @@ def run(main: Callable[[], None]) -> None:
     try:
         if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # by own_source
             signal.signal(signal.SIGINT, signal.default_int_handler)
+        _join_cluster()
         main()
     except (KeyboardInterrupt, Exception) as error:
         from ending import end  # which a stage that ends well does not need
 
         end(error)
+
+
+def _join_cluster() -> None:
+    """Have what runs side by side run where params.yaml says."""
+    path = Path("params.yaml")
+    content = _read(path).get("cluster") if path.is_file() else None
+    if isinstance(content, dict) and content.get("engine") not in (None, "local"):
+        from audioclust import parallel
+
+        parallel.use(parallel.Cluster(**Params().section("cluster", parallel.Cluster)))
 
 
 def _read(path: Path) -> dict[str, Any]:

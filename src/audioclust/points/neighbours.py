@@ -4,6 +4,7 @@ For cosine neighbours give points of length 1 (``scale(x, "l2")``): their order 
 """
 
 from threading import Lock
+from typing import Any
 
 import faiss
 import numpy as np
@@ -37,6 +38,13 @@ class Neighbours:
         self.x, self.threads = np.ascontiguousarray(x, dtype=np.float32), threads
         self._distances, self._indices = distances, indices
         self._searching = Lock()  # threads that share it wait for one search
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_searching"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._searching = Lock()
 
     def query(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return distances (n, k) float32 and indices (n, k) int32 of the k nearest other points, nearest first.

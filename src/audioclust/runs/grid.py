@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-import joblib
 import numpy as np
-from tqdm import tqdm
 
 from audioclust import parallel, registry
 from audioclust.points.neighbours import Neighbours
@@ -99,8 +97,9 @@ def grid(
             for c in clusterers for r in reducers for seed in seeds if clusterers[c].runs_on(r, reducers)
         }  # fmt: skip
         runs = [run for run in dict.fromkeys(wanted.values()) if clusterers[run[1]].room != METHODS]
-        tasks = [lambda run=run: _cell(spaces[run[0]], clusterers[run[1]], run, baseline, pieces) for run in runs]
-        found = dict(zip(runs, _side_by_side(tasks, baseline.workers, "clusterers", "cell"), strict=True))
+        tasks = [(spaces[run[0]], clusterers[run[1]], run, baseline, pieces) for run in runs]
+        results = _side_by_side(_cell, tasks, baseline.workers, "clusterers", "cell")
+        found = dict(zip(runs, results, strict=True))
     for run in set(wanted.values()) - set(runs):
         found[run] = methods[run[1], run[3]]
     cells = [
@@ -111,11 +110,9 @@ def grid(
     return spaces, cells, labels, spent + [result.cost for result in found.values() if result.cost]
 
 
-def _side_by_side(tasks: list[Callable], workers: int, name: str, unit: str) -> Iterable[Any]:
+def _side_by_side(function: Callable, tasks: list[tuple], workers: int, name: str, unit: str) -> Iterable[Any]:
     """Run tasks in threads: the kernels release the interpreter lock, and processes would each import and copy all."""
-    parallel = joblib.Parallel(n_jobs=workers, require="sharedmem", return_as="generator")
-    results = parallel(joblib.delayed(task)() for task in tasks)
-    return tqdm(results, total=len(tasks), desc=name, unit=unit, mininterval=2)
+    return parallel.run(function, tasks, workers=workers, name=name, unit=unit, shared=True)
 
 
 # Spaces
@@ -133,12 +130,10 @@ def _spaces(
     embeddings = x if several else x[None]
     points = [reduce.points(embedding) for embedding in embeddings]
     tasks = [
-        lambda name=name, p=p, i=p if several else 0: _space(
-            embeddings[i], points[i], reducers[name], seeds[p], reduce, pieces
-        )
-        for name, p in runs
-    ]
-    found = list(zip(runs, _side_by_side(tasks, workers, "reducers", "space"), strict=True))
+        (embeddings[i], points[i], reducers[name], seeds[p], reduce, pieces)
+        for name, p in runs for i in [p if several else 0]
+    ]  # fmt: skip
+    found = list(zip(runs, _side_by_side(_space, tasks, workers, "reducers", "space"), strict=True))
     spaces = {}
     for name in reducers:
         parts = [space for (reducer, _), (space, _) in found if reducer == name]

@@ -1,4 +1,4 @@
-"""Everything that runs side by side goes through here: processes, their results in the order of the tasks."""
+"""Tasks in processes of this machine, or in threads of this one."""
 
 import ctypes
 import multiprocessing
@@ -8,44 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import joblib
-from tqdm import tqdm
 
-tqdm.monitor_interval = 0  # its thread would keep later workers from being forked
-OVER = 2  # times as many processes as cores, at most, where few long tasks would leave a core idle at the end
 DEATH_SIGNAL = 1  # of prctl(2): PR_SET_PDEATHSIG
-
-
-def run(
-    function: Callable, tasks: Sequence[tuple], *, workers: int = -1, threads: int = 1, name: str = ""
-) -> Iterator[Any]:
-    """Yield ``function(*task)`` for each task, in their order, with a progress bar.
-
-    Args:
-        function: one that can be pickled.
-        tasks: its arguments.
-        workers: processes; -1: one per core; 1: in this process.
-        threads: of each process.
-        name: of the progress bar; "" for none, where the tasks draw their own.
-
-    Raises:
-        RuntimeError: a worker was killed, or crashed.
-    """
-    pause = 0.1 if sys.stderr.isatty() else 10  # a log file needs no line per task
-    # Before the progress bar, which has a thread of its own: forks are for processes of one thread.
-    with _no_interrupts():
-        results = _results(function, tasks, joblib.cpu_count() if workers == -1 else workers, threads)
-    try:
-        yield from tqdm(results, total=len(tasks), desc=name, unit="shard", mininterval=pause, disable=not name)
-    except BrokenExecutor as error:
-        raise RuntimeError(
-            "a worker process was killed, as the system does where memory runs out: close other programs or lower the "
-            "number of workers (data.workers, embed.workers, train.workers), and run again to resume"
-        ) from error
 
 
 def stop() -> None:
@@ -68,26 +37,27 @@ def _no_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _results(function: Callable, tasks: Sequence[tuple], workers: int, threads: int) -> Iterator[Any]:
+def results(function: Callable, tasks: Sequence[tuple], workers: int, threads: int, shared: bool) -> Iterator[Any]:
+    """Return what ``parallel.run`` yields."""
+    # Before the progress bar, which has a thread of its own: forks are for processes of one thread.
+    with _no_interrupts():
+        return _results(function, tasks, workers, threads, shared)
+
+
+def _results(function: Callable, tasks: Sequence[tuple], workers: int, threads: int, shared: bool) -> Iterator[Any]:
     if min(workers, len(tasks)) <= 1:
         return (function(*task) for task in tasks)
+    if shared:
+        threaded = joblib.Parallel(n_jobs=workers, require="sharedmem", return_as="generator")
+        return threaded(joblib.delayed(function)(*task) for task in tasks)
     if threads == 1 and _may_fork():
         return _forked(function, tasks, min(workers, len(tasks)))
-    task_here = joblib.delayed(_here)
+    task_here = joblib.delayed(here)
     parallel = joblib.Parallel(
         n_jobs=workers, return_as="generator", inner_max_num_threads=threads,
         initializer=_die_with, initargs=(os.getpid(),),
     )  # fmt: skip
     return parallel(task_here(os.getcwd(), function, task) for task in tasks)
-
-
-def side_by_side(tasks: int) -> int:
-    """Return how many processes run a few long tasks best: all at once, or in waves of equal size.
-
-    More processes than cores share them evenly, so that three tasks on two cores take the time of one and a half.
-    """
-    waves = -(-tasks // (OVER * joblib.cpu_count()))
-    return max(1, -(-tasks // max(waves, 1)))
 
 
 # Forked workers have imported what this process has: torch and scikit-learn take seconds of each worker otherwise.
@@ -129,7 +99,8 @@ def _inherited(function: Callable, position: int) -> Any:
     return function(*_tasks[position])
 
 
-def _here(folder: str, function: Callable, task: tuple) -> Any:
+def here(folder: str, function: Callable, task: tuple) -> Any:
+    """Return ``function(*task)``, run in a folder."""
     os.chdir(folder)  # a worker may be older than the working folder
     return function(*task)
 
