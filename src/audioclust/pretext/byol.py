@@ -34,6 +34,7 @@ from audioclust.parameters import Count, Natural, Positive, Unit, validate
 from audioclust.pretext._encoder import Encoder
 from audioclust.training.loop import Run, batches, epochs, optimise
 from audioclust.training.monitors import monitors
+from audioclust.training.ranks import joint
 from audioclust.training.schedules import size_by_steps
 from audioclust.views.augment import Augment, Op
 from audioclust.views.clips import Clips
@@ -106,7 +107,7 @@ class BYOL(Encoder):
 
     def _train(self, clips: Clips, run: Run | None) -> None:
         projector = mlp([self.backbone_.d, self.hidden, self.projection], norm=True).to(self.device)
-        online = torch.nn.Sequential(self.backbone_, projector)
+        online, embed = torch.nn.Sequential(self.backbone_, projector), joint(self.backbone_)
         predictor = mlp([self.projection, self.hidden, self.projection], norm=True).to(self.device)
         target = deepcopy(online).requires_grad_(False)
         optimiser = torch.optim.Adam([*online.parameters(), *predictor.parameters()], self.lr, fused=True)
@@ -118,7 +119,7 @@ class BYOL(Encoder):
             for rows in batches(clips.n, self.batch_):
                 views = standardised(torch.cat(self._views(make, rows)))
                 with autocast(self.device):
-                    h1, h2 = (self.backbone_(view) for view in views.chunk(2))
+                    h1, h2 = (embed(view) for view in views.chunk(2))
                     z1, z2 = projector(h1), projector(h2)
                     loss = byol_loss(predictor(z1), predictor(z2), *targets(target, views))
                 optimise(loss, optimiser, self.lr)

@@ -30,6 +30,7 @@ from audioclust.pretext._contrastive import info_nce
 from audioclust.pretext._encoder import Encoder
 from audioclust.training.loop import Run, batches, epochs, optimise
 from audioclust.training.monitors import monitors
+from audioclust.training.ranks import joint
 from audioclust.training.schedules import cosine, size_by_steps
 from audioclust.views.augment import Augment, Op
 from audioclust.views.clips import Clips
@@ -96,6 +97,7 @@ class MoCo(Encoder):
     def _train(self, clips: Clips, run: Run | None) -> None:
         batch, d = self.batch_, self.backbone_.d
         head = mlp([d, d, self.projection]).to(self.device)
+        embed = joint(self.backbone_)
         query = torch.nn.Sequential(self.backbone_, head)
         key = deepcopy(query).requires_grad_(False)
         optimiser = torch.optim.SGD(query.parameters(), self.lr, momentum=0.9, weight_decay=self.weight_decay)
@@ -113,7 +115,7 @@ class MoCo(Encoder):
                 ema.update(key, query, self.momentum_)
                 with autocast(self.device):
                     k = F.normalize(shuffled_parts(key, two).float(), dim=1)
-                    h = self.backbone_(one)
+                    h = embed(one)
                     q = F.normalize(head(h).float(), dim=1)
                 loss = info_nce(q, k, keys["queue"], self.temperature)
                 optimise(loss, optimiser, rates[epoch.number * steps + step])

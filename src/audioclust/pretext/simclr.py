@@ -27,6 +27,7 @@ from audioclust.pretext._contrastive import nt_xent
 from audioclust.pretext._encoder import Encoder
 from audioclust.training.loop import Run, batches, epochs, optimise
 from audioclust.training.monitors import monitors
+from audioclust.training.ranks import joint
 from audioclust.training.schedules import size_by_steps, warmup_cosine
 from audioclust.views.augment import Augment, Op
 from audioclust.views.clips import Clips
@@ -94,13 +95,13 @@ class SimCLR(Encoder):
         steps = clips.n // self.batch_
         rates = warmup_cosine(self.lr, 0.0, self.epochs_ * steps, self.epochs_ * steps // 10)
         ops = self.augment_.strong if self.ops is None else self.ops
-        make = self._maker(clips)
+        make, embed = self._maker(clips), joint(network)
         network.train()
         for epoch in epochs(self.epochs_, {"network": network, "head": head, "optimiser": optimiser}, run):
             for step, rows in enumerate(batches(clips.n, self.batch_)):
                 views = torch.cat(make(rows, ops, ops))
                 with autocast(self.device):
-                    h = network(views)
+                    h = embed(views)
                     z1, z2 = head(h).chunk(2)
                 loss = nt_xent(z1, z2, self.temperature)
                 optimise(loss, optimiser, rates[epoch.number * steps + step])

@@ -10,6 +10,7 @@ from audioclust import registry
 from audioclust.results import costs, files
 from audioclust.results.embeddings import EMBEDDING
 from audioclust.runs.training import Train, curve, key
+from audioclust.training import ranks
 from audioclust.training.loop import Run
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
@@ -38,7 +39,8 @@ def pretext(
     inputs = key(train, name, section, views, clips.digest, code)
     results = train.seeds(_encoder, name, seeds, scratch, inputs, name, section, views, clips, out)
     embeddings, curves, spent = zip(*results, strict=True)
-    files.write_array(out / EMBEDDING, np.stack(embeddings))
+    if not ranks.rank():
+        files.write_array(out / EMBEDDING, np.stack(embeddings))
     return pd.concat(curves), list(spent)
 
 
@@ -51,5 +53,6 @@ def _encoder(
         encoder = kind(**section, augment=Augment(**views), device=train.where, random_state=seed)
         embedding = encoder.fit(clips, run=run).transform(clips)
         cost["seconds"] = run.earlier
-    encoder.save(out / f"seed-{seed}")
+    if not ranks.rank():
+        encoder.save(out / f"seed-{seed}")
     return embedding, curve(run, seed), cost

@@ -20,6 +20,7 @@ from audioclust import parallel
 from audioclust.devices import hold_memory, pick_device
 from audioclust.parameters import Count, NonNegative
 from audioclust.results.unfinished import Unfinished
+from audioclust.training import ranks
 from audioclust.training.loop import Run
 
 DIGITS = 5  # of the figures in a curve
@@ -33,6 +34,8 @@ class Train:
     threads: Count = 1  # of the CPU per training; pinned, because the last bit of a sum depends on it
     checkpoint_seconds: NonNegative = 30.0  # between two checkpoints
     workers: Count | Literal["auto"] = "auto"  # trainings side by side; auto: all seeds' on CPUs, one on a GPU
+    # Command that starts the training of simclr, moco and byol; torchrun --nproc-per-node 4: each of them on four GPUs
+    launcher: str = "python"
 
     def __post_init__(self):
         self.where = pick_device(self.device)
@@ -50,6 +53,7 @@ class Train:
             key: hash of whatever determines the result, but the seed.
             more: arguments of ``one``.
         """
+        ranks.join(self.where)
         self._kept = Unfinished(scratch, key)
         # With its first optimiser torch imports modules for two seconds: here, once for all workers.
         torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
@@ -57,6 +61,8 @@ class Train:
         return list(parallel.run(_trained, tasks, workers=self._workers(len(seeds)), threads=self.threads))
 
     def _workers(self, seeds: int) -> int:
+        if ranks.count() > 1:
+            return 1  # the processes train one model at a time together
         if self.workers != "auto":
             return self.workers
         return 1 if self.where == "cuda" else parallel.side_by_side(seeds)
@@ -67,7 +73,8 @@ class Train:
 
     def finish(self) -> None:
         """Delete the checkpoints, once all that came of them is written."""
-        self._kept.finish()
+        if not ranks.rank():
+            self._kept.finish()
 
 
 def _trained(one: Callable, train: Train, run: Run, seed: int, more: tuple) -> Any:

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from audioclust.training import checkpoints
+from audioclust.training import checkpoints, ranks
 
 
 def batches(n: int, size: int, drop_last: bool = True) -> Iterator[Tensor]:
@@ -87,6 +87,7 @@ def optimise(loss: Tensor, optimiser: torch.optim.Optimizer, lr: float | None = 
             group["lr"] = lr
     optimiser.zero_grad()
     loss.backward()
+    ranks.add_gradients(optimiser)
     optimiser.step()
 
 
@@ -116,6 +117,7 @@ def epochs(count: int, state: dict[str, Any], run: Run | None = None, phase: str
     written = time.monotonic()
     # A log file needs neither a line per epoch nor the moves of the cursor between several bars.
     shown = {"mininterval": 0.1, "position": run.position} if sys.stderr.isatty() else {"mininterval": 10}
+    shown["disable"] = ranks.rank() > 0
     with tqdm(total=count, initial=start, desc=label, unit="epoch", **shown) as bar:
         for number in range(start, count):
             epoch = Epoch(number, count)
@@ -134,7 +136,7 @@ def epochs(count: int, state: dict[str, Any], run: Run | None = None, phase: str
 
 def _write(run: Run, phase: str, state: dict[str, Any], done: int) -> None:
     """Replace the checkpoint of a phase by one from which to resume after ``done`` epochs."""
-    if run.folder is None:
+    if run.folder is None or ranks.rank():
         return
     content = {
         "key": run.key,
