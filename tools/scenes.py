@@ -1,6 +1,6 @@
 """Write the table of scenes into README.md and docs/RESULTS.md, of `metrics/table.csv`: `python tools/scenes.py`.
 
-Of each encoder the cell with the highest AMI, and the deep methods. Run it after a `dvc repro` that moved the scores, and
+Of each encoder the cell with the highest AMI, and the deep methods. Run it after a `dvc repro` that moved scores, and
 read what the pages say around the table: `git diff --word-diff` shows which figures moved.
 """
 

@@ -4,7 +4,9 @@ import json
 import shutil
 import time
 
+import pytest
 from project_fixture import Project
+from remotes_fixture import REMOTES
 
 
 def test_the_third_of_two_values_comes_from_the_run_cache(project):
@@ -63,13 +65,19 @@ def test_metrics_and_params_diff_between_branches(project):
     assert metrics["metrics/summary.json"]["spice.acc"]["diff"] != 0
 
 
-def test_push_pull_and_checkout_in_a_fresh_clone(project, tmp_path):
-    project("dvc", "remote", "add", "-d", "-f", "store", str(tmp_path / "store"))
-    project.commit("remote")
-    project("dvc", "push", "-q")
-    project("git", "clone", "-q", str(project.path), str(tmp_path / "fresh"))
-    fresh = Project(tmp_path / "fresh")
-    fresh("dvc", "pull", "-q")
+@pytest.mark.parametrize("kind", REMOTES)
+def test_push_pull_and_checkout_in_a_fresh_clone(kind, project, tmp_path):
+    """From a folder, and from real servers of SFTP and S3."""
+    with REMOTES[kind](tmp_path) as settings:
+        project("dvc", "remote", "add", "-d", "-f", "--local", "store", settings.pop("url"))
+        for name, value in settings.items():
+            project("dvc", "remote", "modify", "--local", "store", name, value)
+        project("dvc", "push", "-q")
+        project("git", "clone", "-q", str(project.path), str(tmp_path / "fresh"))
+        fresh = Project(tmp_path / "fresh")
+        shutil.copy(project.path / ".dvc/config.local", fresh.path / ".dvc/config.local")
+        fresh("dvc", "pull", "-q")
+        (project.path / ".dvc/config.local").unlink()
     assert fresh.stale() == set()
     shutil.rmtree(fresh.path / "data/embeddings")
     fresh("dvc", "checkout", "-q")
