@@ -23,6 +23,7 @@ def table(labelling, **columns):
     }
     values |= {"davies_bouldin": [1, 2, 3, 4], "ami": RIGHT[labelling], "nmi": RIGHT[labelling]} | columns
     frame = pd.DataFrame(CELLS, columns=KEY).assign(clusters=4, largest=[0.2, 0.2, 0.2, 0.95], coverage=1.0)
+    frame["choice_std"] = 0.0
     return frame.assign(**{f"{name}_mean": value for name, value in values.items()})
 
 

@@ -158,6 +158,15 @@ def test_what_would_be_chosen_without_labels_stands_beside_the_best():
     assert table.summary(rows)["chosen"]["ami"] == 0.6
 
 
+def test_of_cells_with_nearly_the_same_choice_the_one_is_taken_that_depends_less_on_the_seed():
+    rows = table.aggregate(unlabelled((0.500, 0.495, 0.2, 0.1)))
+    assert table.chosen(rows)["choice_mean"] == 0.5
+    rows["choice_std"] = rows["choice_mean"].map({0.5: 0.02, 0.495: 0.001, 0.2: 0.0, 0.1: 0.0})
+    assert table.chosen(rows)["choice_mean"] == 0.495 == table.best(rows)["choice_mean"]
+    one_seed = rows.assign(choice_std=float("nan"))
+    assert table.chosen(one_seed)["choice_mean"] == 0.5
+
+
 def test_a_cell_with_far_more_or_fewer_clusters_than_were_asked_for_is_not_chosen():
     rows = table.aggregate(unlabelled((0.9, 0.2, 0.8, 0.1)).assign(clusters=[2, 9, 30, 9]))
     assert table.chosen(rows)["choice_mean"] == 0.2 == table.best(rows)["choice_mean"]

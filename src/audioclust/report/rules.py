@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from audioclust.report.table import KEY, LABELLED, MAJORITY, grid, sound
+from audioclust.report.table import KEY, LABELLED, MAJORITY, cautious, grid, sound
 
 RULES: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
-    "choice": lambda table: table["choice_mean"],
+    "choice": cautious,
+    "its mean alone": lambda table: table["choice_mean"],
     "kappa alone": lambda table: table["kappa_mean"],
     "found again alone": lambda table: table["found_again_mean"],
     "silhouette": lambda table: table["silhouette_all_mean"],
