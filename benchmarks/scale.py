@@ -23,7 +23,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
@@ -34,11 +33,14 @@ from tables import Table
 from audioclust import registry
 from audioclust.parallel import run
 from audioclust.parameters import types
-from audioclust.points.part import part
 from audioclust.report.metrics import ami
+from audioclust.results.pieces import Pieces
+from audioclust.results.spaces import Space
 from audioclust.runs.baseline import Baseline
 from audioclust.runs.grid import Item
+from audioclust.runs.grid import _cell as cell_of
 from audioclust.runs.reduce import Reduce
+from audioclust.threads import one_thread
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS, RATE, FOLDER = 10, 16000, 1000  # recordings per folder
@@ -87,6 +89,7 @@ class Spent:
 def measured(whose: int, processor: Callable[[], float]) -> Iterator[Spent]:
     """Measure what runs inside; the memory is that of a process ``whose`` and of its children."""
     spent, over = Spent(), threading.Event()
+    spent.memory = anonymous(whose)
 
     def watch() -> None:
         while not over.wait(0.2):
@@ -186,8 +189,9 @@ def points(sizes: list[int], dims: int, out: Path | None) -> None:
     for n in sizes:
         x, truth = blobs(n, dims)
         for reducer in REDUCERS:
-            for clusterer in ("", *CLUSTERERS):
-                alone(table, growth, x, truth, reducer, clusterer)
+            space = laid_out(table, growth, x, reducer)
+            for clusterer in CLUSTERERS:
+                clustered(table, growth, space, truth, reducer, clusterer)
 
 
 def blobs(n: int, dims: int) -> tuple[np.ndarray, np.ndarray]:
@@ -199,44 +203,28 @@ def blobs(n: int, dims: int) -> tuple[np.ndarray, np.ndarray]:
     return x, truth
 
 
-def alone(table: Table, growth: Growth, x: np.ndarray, truth: np.ndarray, reducer: str, clusterer: str) -> None:
-    """Add a row of a cell without its space or, of no clusterer, of the space."""
-    global _space
-    reduce = Reduce()
-    if not clusterer:
-        with measured(os.getpid(), time.process_time) as spent:
-            kind = registry.get("reducers", reducer)
-            _space = reduce.space(reduce.points(x), kind, {}, 0)
-        rows = part(len(x), reduce.most)
-        fitted = len(x) if getattr(kind, "linear", False) else len(rows)
-        name = f"space {reducer}"
-        table.add(f"{len(x)}", reducer, "its space", *spent.row(growth.of(name, len(x), spent.wall)), f"{fitted}", "")
-        return
+def laid_out(table: Table, growth: Growth, x: np.ndarray, reducer: str) -> Space:
+    """Add a row of what a space takes, and return it."""
+    reduce, kind = Reduce(), registry.get("reducers", reducer)
+    with one_thread(), measured(os.getpid(), time.process_time) as spent:
+        placed = reduce.points(x)
+        found = reduce.space(placed, kind, {}, 0)
+    fitted = len(x) if getattr(kind, "linear", False) else len(placed.rows)
+    row = spent.row(growth.of(f"space {reducer}", len(x), spent.wall))
+    table.add(f"{len(x)}", reducer, "its space", *row, f"{fitted}", "")
+    return Space(*(array[None] for array in found), placed.rows)
+
+
+def clustered(table: Table, growth: Growth, space: Space, truth: np.ndarray, reducer: str, clusterer: str) -> None:
+    """Add a row of what a cell takes in its space."""
     item = Item("clusterers", clusterer)
     item = item.with_k(KINDS if "k" in types(item.kind) else None)
-    with measured(os.getpid(), time.process_time) as spent:
-        labels, chosen = _cell(item, x)
-    name = f"{reducer} {clusterer}"
-    score = f"{ami(truth, labels):.3f}"
-    fitted = f"{chosen.get('fitted', len(x))}"
-    table.add(f"{len(x)}", reducer, clusterer, *spent.row(growth.of(name, len(x), spent.wall)), fitted, score)
-
-
-_space: tuple[np.ndarray, ...] = ()
-
-
-def _cell(item: Item, x: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return what the grid finds in the space of the row before."""
-    from audioclust.points.neighbours import Neighbours
-    from audioclust.runs.baseline import cell
-
-    space, distances, indices = _space
-    model = item.kind(**item.parameters, **({"random_state": 0} if item.stochastic else {}))
-    rows, reason = Baseline().fitted_to(model, part(len(x), Reduce().most), *space.shape)
-    assert not reason, reason
-    few = space if len(rows) == len(space) else space[rows]
-    graph = Neighbours(few, distances, indices) if len(rows) == len(distances) else None
-    return cell(model, space, rows, graph)
+    with tempfile.TemporaryDirectory() as folder, one_thread(), measured(os.getpid(), time.process_time) as spent:
+        found = cell_of(space, item, (reducer, clusterer, 0, 0), Baseline(), Pieces(Path(folder)))
+    n, labels = len(truth), found.labels[""]
+    row = spent.row(growth.of(f"{reducer} {clusterer}", n, spent.wall))
+    fitted = found.reason or f"{found.chosen.get('fitted', n)}"
+    table.add(f"{n}", reducer, clusterer, *row, fitted, f"{ami(truth, labels):.3f}")
 
 
 if __name__ == "__main__":

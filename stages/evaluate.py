@@ -10,7 +10,7 @@ import pandas as pd
 
 import cells
 import own_source  # noqa: F401
-from audioclust.points.part import part
+from audioclust.points.subset import subset
 from audioclust.report import numbers, plots, summary, summary_page, table
 from audioclust.report.views import views
 from audioclust.results import costs, files
@@ -104,7 +104,7 @@ def _draw(
         plots.clip_map(xy, shown, title, PLOTS / f"map_{what}.png", named=not there)
     plots.confusion(clips["label"].to_numpy(), clusters, PLOTS / "confusion.png", _name(best))
     # The rows travel inside the page of `dvc plots show`, so there are never more than it can draw.
-    few = part(len(clips), PAGE_ROWS)
+    few = subset(len(clips), PAGE_ROWS)
     rows = plots.confusion_rows(clips["label"].to_numpy()[few], clusters[few])
     files.write_text(PLOTS / "confusion.csv", rows.to_csv(index=False))
     plots.bars(result, PLOTS / "bars.png", methods)

@@ -26,10 +26,9 @@ def main() -> None:
     curves, spent = pretext(
         name, section, views, clips, params.items("seeds"), EMBEDDINGS / name, SCRATCH / "pretext" / name, train, code
     )
-    if ranks.rank():
-        return  # the first of several processes writes
-    files.write_text(CURVES / f"{name}.csv", curves.to_csv(index=False))
-    costs.write(COSTS, f"pretext-{name}", spent)
+    if not ranks.rank():  # the first of several processes writes
+        files.write_text(CURVES / f"{name}.csv", curves.to_csv(index=False))
+        costs.write(COSTS, f"pretext-{name}", spent)
     train.finish()
 
 

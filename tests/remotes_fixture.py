@@ -48,9 +48,11 @@ def ssh(folder: Path) -> Iterator[dict[str, str]]:
     thread.start()
     assert listening.wait(30)
     url, port = f"ssh://user@127.0.0.1{folder}/store", str(ports[0])
-    yield {"url": url, "port": port, "password": PASSWORD, "allow_agent": "false"}
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    try:
+        yield {"url": url, "port": port, "password": PASSWORD, "allow_agent": "false"}
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
 
 
 @contextmanager
@@ -64,11 +66,13 @@ def s3(folder: Path) -> Iterator[dict[str, str]]:
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     server = subprocess.Popen([sys.executable, "-c", code], text=True, **pipes)
-    url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-    urllib.request.urlopen(urllib.request.Request(f"{url}/clips", method="PUT")).close()
-    yield {"url": "s3://clips/store", "endpointurl": url, "access_key_id": "user", "secret_access_key": PASSWORD}
-    server.kill()
-    server.wait()
+    try:
+        url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        urllib.request.urlopen(urllib.request.Request(f"{url}/clips", method="PUT")).close()
+        yield {"url": "s3://clips/store", "endpointurl": url, "access_key_id": "user", "secret_access_key": PASSWORD}
+    finally:
+        server.kill()
+        server.wait()
 
 
 REMOTES: dict[str, Callable] = {"local": local, "ssh": ssh, "s3": s3}

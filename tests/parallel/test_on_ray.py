@@ -3,6 +3,8 @@
 import os
 import threading
 import time
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,9 @@ from audioclust.parallel import Cluster
 from audioclust.parallel.on_ray import _named
 from audioclust.points.neighbours import Neighbours
 from audioclust.results.pieces import Pieces
+from audioclust.runs import logmel
 from audioclust.runs.baseline import Baseline
 from audioclust.runs.grid import Item, grid
-from audioclust.runs.logmel import compute
 from audioclust.runs.reduce import Reduce
 
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="ray is not installed: pip install -e '.[ray]'")
@@ -40,9 +42,33 @@ def on_ray(machines):
     parallel.use(Cluster())
 
 
-def slow(number: int) -> int:
-    time.sleep(0.2)
+def slow(number: int, folder: Path) -> int:
+    """A task that never ends on the machine that ``folder/doomed`` names, and says there that it has begun."""
+    import ray
+
+    if ray.get_runtime_context().get_node_id() == (folder / "doomed").read_text():
+        (folder / "begun").touch()
+        time.sleep(300)
+    time.sleep(1)  # long enough for the scheduler to give that machine one
     return number * number
+
+
+@contextmanager
+def dying(cluster, folder: Path):
+    """One more machine, which is killed once it has begun a task."""
+    other = cluster.add_node(num_cpus=1)
+    (folder / "doomed").write_text(other.node_id)
+
+    def kill():
+        while not (folder / "begun").exists():
+            time.sleep(0.02)
+        cluster.remove_node(other, allow_graceful=False)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    yield
+    killer.join(60)
+    assert not killer.is_alive(), "the machine was not given a task"
 
 
 def opened(array: np.ndarray) -> tuple[str, float]:
@@ -94,26 +120,30 @@ def test_what_tasks_have_in_common_is_sent_once():
     assert len(set(places)) <= 2  # one copy per machine, which its tasks share
 
 
-def test_a_machine_that_dies_costs_time_alone(on_ray):
-    other = on_ray.add_node(num_cpus=1)
-    killed = threading.Timer(1.0, lambda: on_ray.remove_node(other, allow_graceful=False))
-    killed.start()
-    assert list(parallel.run(slow, [(i,) for i in range(30)])) == [i * i for i in range(30)]
-    killed.join()
+def test_a_machine_that_dies_at_work_costs_time_alone(on_ray, tmp_path):
+    with dying(on_ray, tmp_path):
+        assert list(parallel.run(slow, [(i, tmp_path) for i in range(6)])) == [i * i for i in range(6)]
 
 
-def test_log_mels_have_the_same_bytes_with_a_machine_killed(on_ray, tmp_path):
+SHARD = logmel._shard
+
+
+def doomed_shard(folder: Path, *shard) -> tuple:
+    slow(0, folder)
+    return SHARD(*shard)
+
+
+def test_log_mels_have_the_same_bytes_with_a_machine_killed_at_work(on_ray, tmp_path):
     audio = np.random.default_rng(0).integers(-9000, 9000, (450, 4000)).astype(np.int16)
     np.save(tmp_path / "audio.npy", audio)
     audio = np.load(tmp_path / "audio.npy", mmap_mode="r")
-    other = on_ray.add_node(num_cpus=1)
-    killed = threading.Timer(0.5, lambda: on_ray.remove_node(other, allow_graceful=False))
-    killed.start()
     for name in ("ray", "local"):
         (tmp_path / name).mkdir()
-        compute(audio, 16000, tmp_path / name / "logmel.npy", FrontEnd(), workers=-1)
-        killed.join()
-        parallel.use(Cluster())
+    with pytest.MonkeyPatch.context() as patch, dying(on_ray, tmp_path):
+        patch.setattr(logmel, "_shard", partial(doomed_shard, tmp_path))
+        logmel.compute(audio, 16000, tmp_path / "ray/logmel.npy", FrontEnd(), workers=-1)
+    parallel.use(Cluster())
+    logmel.compute(audio, 16000, tmp_path / "local/logmel.npy", FrontEnd(), workers=-1)
     for path in sorted((tmp_path / "local").iterdir()):
         assert path.read_bytes() == (tmp_path / "ray" / path.name).read_bytes()
 
@@ -141,6 +171,21 @@ def test_neighbours_travel():
 
 def _nearest(graph: Neighbours, k: int) -> np.ndarray:
     return graph.query(k)[1]
+
+
+def test_no_more_tasks_run_at_a_time_than_are_asked_for(tmp_path):
+    found = list(parallel.run(alone, [(tmp_path,)] * 4, workers=2)) + list(parallel.run(pow, [(1, 1)] * 2, workers=2))
+    assert max(found) <= 2
+
+
+def alone(folder: Path) -> int:
+    """Return how many of these run, this one with them."""
+    mine = folder / f"{os.getpid()}-{time.monotonic_ns()}"
+    mine.touch()
+    time.sleep(0.3)
+    running = len(list(folder.iterdir()))
+    mine.unlink()
+    return running
 
 
 def test_an_address_where_no_cluster_is_is_an_error():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import pairwise_distances
 
-from audioclust.points.part import NEIGHBOURS, part
+from audioclust.points.subset import NEIGHBOURS, subset
 from audioclust.points.vote import Voters, most, voted
 
 
@@ -43,7 +43,7 @@ def test_a_label_that_is_known_from_elsewhere_has_the_share_of_the_neighbours_th
     assert found.labels.tolist() == [1, -1] and found.confidence[0] < 0.5 and np.isnan(found.confidence[1])
 
 
-def test_most_points_of_the_same_kind_lie_within_a_distance_of_1_and_others_beyond():
+def test_most_points_of_the_same_kind_lie_within_a_distance_of_1_and_others_nearest_of_rest():
     x, labels = blobs(200)
     voters = Voters.of(x, labels)
     assert np.mean(voters.own.distance <= 1) == pytest.approx(0.9, abs=0.01)
@@ -97,8 +97,8 @@ def test_voters_with_other_labels_are_those_that_were_fitted_to_them():
 def test_of_many_points_a_part_votes_on_the_others_too():
     x, labels = blobs(400)
     labels = np.where(np.arange(400) % 9, labels, -1)
-    few, later = Voters.of(x, labels, at_most=100), blobs(50, seed=2)[0]
-    rows = part(400, 100)
+    few, later = Voters.of(x, labels, size=100), blobs(50, seed=2)[0]
+    rows = subset(400, 100)
     assert few.x.shape == (100, 5) and few.labels.shape == (400,) and np.array_equal(few.rows, rows)
     apart = pairwise_distances(x, x[rows])
     apart[rows, np.arange(100)] = np.inf
@@ -110,12 +110,12 @@ def test_of_many_points_a_part_votes_on_the_others_too():
     np.testing.assert_array_equal(few(later).labels, alone(later).labels)
     assert np.mean(few.own.distance <= 1) == pytest.approx(0.9, abs=0.01)
     other = np.arange(400) % 3
-    np.testing.assert_array_equal(few.relabelled(other).own.confidence, Voters.of(x, other, at_most=100).own.confidence)
+    np.testing.assert_array_equal(few.relabelled(other).own.confidence, Voters.of(x, other, size=100).own.confidence)
 
 
 def test_points_outside_of_a_part_have_the_label_of_most_neighbours_in_it():
     x, labels = blobs(300)
-    rows = part(300, 90)
+    rows = subset(300, 90)
     found = voted(x, rows, np.where(rows % 11, labels[rows], -1))
     np.testing.assert_array_equal(found[rows], np.where(rows % 11, labels[rows], -1))
     others = np.setdiff1d(np.arange(300), rows)

@@ -6,7 +6,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from audioclust import registry
 from audioclust.parameters import types
-from audioclust.points.part import part
+from audioclust.points.subset import subset
 from audioclust.results.pieces import Pieces
 from audioclust.results.spaces import load, save
 from audioclust.runs.baseline import Baseline
@@ -214,7 +214,7 @@ def of_many(folder):
 
 def test_of_many_points_what_is_not_linear_is_fitted_to_a_part_and_the_others_follow(tmp_path):
     spaces, cells, labels, _, computed = of_many(tmp_path / "pieces")
-    rows, truth = part(600, 150), np.repeat(np.arange(3), 200)
+    rows, truth = subset(600, 150), np.repeat(np.arange(3), 200)
     for space in spaces.values():
         assert space.x.shape[:2] == (1, 600) and space.indices.shape == (1, 150, 10)
         np.testing.assert_array_equal(space.rows, rows)

@@ -17,7 +17,7 @@ from fitted_fixture import RATE, K, fit, record, tone
 
 from audioclust.datasets.folder import Folder
 from audioclust.points.neighbours import Neighbours
-from audioclust.points.part import NEIGHBOURS
+from audioclust.points.subset import NEIGHBOURS
 from audioclust.runs.predict import model as of_model
 from audioclust.runs.predict.export import export, fitted
 from audioclust.runs.predict.hearing import Encoder

@@ -68,16 +68,18 @@ def test_metrics_and_params_diff_between_branches(project):
 @pytest.mark.parametrize("kind", REMOTES)
 def test_push_pull_and_checkout_in_a_fresh_clone(kind, project, tmp_path):
     """From a folder, and from real servers of SFTP and S3."""
-    with REMOTES[kind](tmp_path) as settings:
-        project("dvc", "remote", "add", "-d", "-f", "--local", "store", settings.pop("url"))
-        for name, value in settings.items():
-            project("dvc", "remote", "modify", "--local", "store", name, value)
-        project("dvc", "push", "-q")
-        project("git", "clone", "-q", str(project.path), str(tmp_path / "fresh"))
-        fresh = Project(tmp_path / "fresh")
-        shutil.copy(project.path / ".dvc/config.local", fresh.path / ".dvc/config.local")
-        fresh("dvc", "pull", "-q")
-        (project.path / ".dvc/config.local").unlink()
+    fresh = Project(tmp_path / "fresh")
+    try:
+        with REMOTES[kind](tmp_path) as settings:
+            project("dvc", "remote", "add", "-d", "-f", "--local", "store", settings.pop("url"))
+            for name, value in settings.items():
+                project("dvc", "remote", "modify", "--local", "store", name, value)
+            project("dvc", "push", "-q")
+            project("git", "clone", "-q", str(project.path), str(fresh.path))
+            shutil.copy(project.path / ".dvc/config.local", fresh.path / ".dvc/config.local")
+            fresh("dvc", "pull", "-q")
+    finally:
+        (project.path / ".dvc/config.local").unlink(missing_ok=True)
     assert fresh.stale() == set()
     shutil.rmtree(fresh.path / "data/embeddings")
     fresh("dvc", "checkout", "-q")

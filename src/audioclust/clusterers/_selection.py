@@ -15,7 +15,7 @@ import numba
 import numpy as np
 from sklearn.metrics import silhouette_samples
 
-from audioclust.points.part import part
+from audioclust.points.subset import subset
 
 SUBSTANTIAL = 0.25  # a silhouette up to here is no structure
 REASONABLE = 0.5  # a silhouette up to here "could be artificial": so it is among few points
@@ -31,7 +31,7 @@ class Distinct(NamedTuple):
 
     def sample(self, most: int) -> "Distinct":
         """Return at most so many of them."""
-        chosen = part(len(self.rows), most)
+        chosen = subset(len(self.rows), most)
         return Distinct(self.rows[chosen], self.copied[chosen], self.radius)
 
 

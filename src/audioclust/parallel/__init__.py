@@ -51,8 +51,8 @@ def run(
         threads: of each task.
         name: of the progress bar; "" for none, where the tasks draw their own.
         unit: what a task is, in the progress bar.
-        shared: whether threads of this process do it, which share all it has: for functions that hold the interpreter
-            for short. Elsewhere than on this machine of no meaning.
+        shared: in threads of this process, which share what it has, for functions that mostly run outside of the
+            interpreter; on a cluster it changes nothing.
 
     Raises:
         RuntimeError: a worker was killed, or crashed, on a cluster several times.
@@ -69,7 +69,7 @@ def run(
     except BrokenExecutor as error:
         raise RuntimeError(
             "a worker process was killed, as the system does where memory runs out: close other programs or lower the "
-            "number of workers (data.workers, embed.workers, train.workers), and run again to resume"
+            "number of workers (data.workers, embed.workers, baseline.workers, train.workers), and run again to resume"
         ) from error
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from audioclust.parallel.local import here
 
+PASSED_ON = ("PYTHONPATH", "OMP_WAIT_POLICY", "AUDIOCLUST_")  # of the environment
 AHEAD = 2  # times as many tasks are sent as run: a worker that is done has the next one at hand
 AGAIN = 5  # times a task is run again whose machine or process died
 PATIENCE = 10.0  # seconds for the cluster to answer
@@ -33,7 +34,7 @@ def results(
         RuntimeError: there is no Ray, no cluster at ``address``, or a task's process died ``AGAIN`` times.
     """
     ray = _joined(address)
-    env = {name: value for name, value in os.environ.items() if name in ("PYTHONPATH", "OMP_WAIT_POLICY")}
+    env = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     env |= {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
     remote = ray.remote(here).options(num_cpus=threads, max_retries=AGAIN, runtime_env={"env_vars": env})
     times = Counter(id(value) for task in tasks for value in task if not isinstance(value, PASSED))
@@ -46,8 +47,10 @@ def results(
             kept[id(value)] = ray.put(value)
         return kept[id(value)]
 
-    cores = int(ray.cluster_resources().get("CPU", 1))
-    ahead = AHEAD * max(1, (cores if workers == -1 else workers) // threads)
+    cores = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    if threads > max(cores, default=0):
+        raise RuntimeError(f"tasks of {threads} threads, on machines of {cores} cores: lower train.threads")
+    ahead = AHEAD * max(1, sum(cores) // threads) if workers == -1 else workers
     waiting, following = deque(), iter(tasks)
     try:
         while True:
@@ -83,11 +86,10 @@ def _of(ray: Any, reference: Any) -> Any:
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
     except ray.exceptions.RayError as error:
-        raise RuntimeError(
-            f"a task on the cluster failed {AGAIN + 1} times ({type(error).__name__}): its machines were killed, or "
-            "ran out of memory; lower the number of workers (data.workers, embed.workers, train.workers), and run "
-            "again to resume"
-        ) from error
+        again = "its machines were killed, or ran out of memory; lower the number of workers, and run again to resume"
+        died = isinstance(error, (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError))
+        said = again if died or isinstance(error, ray.exceptions.OutOfMemoryError) else str(error).splitlines()[0]
+        raise RuntimeError(f"a task on the cluster failed ({type(error).__name__}): {said}") from error
 
 
 def _joined(address: str | None) -> Any:
@@ -104,8 +106,11 @@ def _joined(address: str | None) -> Any:
         copyreg.pickle(np.memmap, _named)
         try:
             _answers(address)
-            ray.init(address=address, include_dashboard=False if address is None else None, log_to_driver=False,
-                     logging_level="ERROR")  # fmt: skip
+            # Of "local" Ray starts a cluster; of None it would join one that RAY_ADDRESS names.
+            quiet = {"log_to_driver": False, "logging_level": "ERROR"} | (
+                {} if address else {"include_dashboard": False}
+            )
+            ray.init(address=address or "local", **quiet)
         except (OSError, RuntimeError, ValueError) as error:
             raise RuntimeError(
                 f"cluster.address = {address!r}: no cluster of Ray is reached ({error}): start one with `ray start "

@@ -13,7 +13,7 @@ DIRECT = 1500  # of the smaller side, up to which its eigenproblem is the cheape
 BLOCK = 16  # vectors per product: fewer wait for memory, more are multiplied in vain
 STILL = 1e-5  # relative gain in variance by a check's blocks, at which Lanczos stops
 CHECKED = 3  # blocks between two checks
-ROWS = 4096  # of a product in float32, which float64 adds up
+ROWS = 1024  # of a product in float32, which float64 adds up
 CACHED = 256  # rows that stay in the cache between the two products of a step
 
 
@@ -37,16 +37,9 @@ def _products(x: np.ndarray) -> np.ndarray:
 
 
 def _leading(matrix: np.ndarray, k: int) -> np.ndarray:
-    """Return the eigenvectors (m, k) float64 of the k largest eigenvalues of a symmetric matrix (m, m).
-
-    In float32, whose rounding lies below that of the sums, and of length 1 and at right angles in float64.
-    """
+    """Return the eigenvectors (m, k) of the k largest eigenvalues of a symmetric matrix (m, m), the largest first."""
     m = len(matrix)
-    small = (matrix / max(np.abs(matrix).max(), 1e-300)).astype(np.float32)
-    _, vectors = eigh(small, subset_by_index=[max(m - k, 0), m - 1], overwrite_a=True)
-    found = vectors[:, ::-1].astype(np.float64)
-    q, r = np.linalg.qr(found)
-    return q * np.sign(np.diag(r))
+    return eigh(matrix, subset_by_index=[max(m - k, 0), m - 1])[1][:, ::-1]
 
 
 def _lanczos(x: np.ndarray, k: int) -> np.ndarray:
@@ -67,7 +60,7 @@ def _lanczos(x: np.ndarray, k: int) -> np.ndarray:
         projected = wider
         full = len(basis) + BLOCK > d
         if full or (len(basis) // BLOCK % CHECKED == 0 and len(basis) >= 2 * k):
-            variance = eigvalsh(projected, subset_by_index=[len(basis) - k, len(basis) - 1]).sum()
+            variance = eigvalsh(projected, subset_by_index=[max(len(basis) - k, 0), len(basis) - 1]).sum()
             if full or variance - before <= STILL * variance:
                 return basis.T @ _leading(projected, k)
             before = variance

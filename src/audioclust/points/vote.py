@@ -6,7 +6,7 @@ tells the recordings apart puts all of them close together. Rows scaled to lengt
 what an encoder has never heard is often longer than all else, so that the length is looked at too. ``distance`` is 1
 where ``USUAL`` of the fitted points, each left out in turn, lie no farther out. docs/LOG.md has what was tried.
 
-Of many fitted points a part votes (``points/part.py``), on the others too.
+Of many fitted points a part votes (``points/subset.py``), on the others too.
 
 Shapes: n fitted points, r of them vote, m later ones, d dimensions, e embeddings side by side. Distances are Euclidean,
 noise is -1.
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from audioclust.points.neighbours import Neighbours
-from audioclust.points.part import MOST, NEIGHBOURS, beyond, part
+from audioclust.points.subset import NEIGHBOURS, SIZE, nearest_of_rest, subset
 
 USUAL = 0.9  # of the fitted points lie within a distance of 1
 LONG = 0.98  # of them are no longer than the length that counts like a distance of 1
@@ -61,7 +61,7 @@ class Voters:
         labels: np.ndarray,
         lengths: np.ndarray | None = None,
         threads: int = 1,
-        at_most: int = MOST,
+        size: int = SIZE,
     ) -> "Voters":
         """Return the voters that fitted points make.
 
@@ -70,7 +70,7 @@ class Voters:
             labels: (n,) integers, -1 for noise.
             lengths: (n, e) of the rows before they were scaled to 1; None: they were not.
             threads: of the search.
-            at_most: points that vote.
+            size: points that vote, at most.
 
         Raises:
             ValueError: fewer than two points, or other numbers of labels.
@@ -78,7 +78,7 @@ class Voters:
         x, labels = np.ascontiguousarray(x, np.float32), np.asarray(labels, np.int32)
         if len(x) < 2 or labels.shape != (len(x),):
             raise ValueError(f"labels of shape {labels.shape} for {len(x)} points: at least two, and one label each")
-        rows = part(len(x), at_most)
+        rows = subset(len(x), size)
         voters, around, nearest = _around(x, rows, threads)
         spread = around[rows]
         above = spread[spread > ROUNDING * spread.max()]
@@ -141,7 +141,7 @@ def _around(x: np.ndarray, rows: np.ndarray, threads: int) -> tuple[np.ndarray, 
     distances, inside = Neighbours(voters, threads=threads).query(min(NEIGHBOURS, len(rows) - 1))
     mean, nearest = np.empty(len(x)), np.empty((len(x), inside.shape[1]), np.int32)
     mean[rows], nearest[rows] = distances.mean(axis=1, dtype=np.float64), inside
-    others, distances, outside = beyond(x, rows, inside.shape[1], threads)
+    others, distances, outside = nearest_of_rest(x, rows, inside.shape[1], threads)
     mean[others], nearest[others] = distances.mean(axis=1, dtype=np.float64), outside
     return voters, mean, nearest
 
@@ -156,7 +156,7 @@ def voted(x: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     found = np.empty(len(x), np.int32)
     found[rows] = labels
-    others, _, nearest = beyond(x, rows)
+    others, _, nearest = nearest_of_rest(x, rows)
     found[others] = most(labels[nearest])
     return found
 

@@ -29,9 +29,10 @@ class PCA:
         if np.equal(X, X[0]).all():
             return np.zeros((n, self.dim_), np.float32)  # all points are one
         self.mean_ = X.mean(axis=0, dtype=np.float64)
-        x = (X - self.mean_.astype(X.dtype)).astype(np.float32, copy=False)
+        x = np.empty((n, d), np.float32)
+        np.subtract(X, self.mean_.astype(X.dtype) if X.dtype == np.float32 else self.mean_, out=x, casting="same_kind")
         unit = np.float32(power_of_two(x))  # squares of very small or large numbers leave float32
-        x *= 1 / unit
+        x /= unit
         self.axes_ = _signed(axes(x, self.dim_)).T
         self.dim_ = len(self.axes_)
         return np.ascontiguousarray(x @ self.axes_.T.astype(np.float32)) * unit

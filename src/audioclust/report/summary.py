@@ -19,7 +19,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from audioclust.datasets._layout import TEXT
 from audioclust.points.neighbours import Neighbours
-from audioclust.points.part import part
+from audioclust.points.subset import subset
 from audioclust.report.plots import by_size
 from audioclust.report.table import rounded
 
@@ -226,7 +226,7 @@ def purity(
         neighbours: of each clip, at most.
         sample: clips among which neighbours are searched, drawn as for the silhouette: a search is quadratic.
     """
-    chosen = part(len(x), sample)
+    chosen = subset(len(x), sample)
     x, there = np.asarray(x[chosen]), clusters[chosen]
     found: dict[int, float | None] = dict.fromkeys(np.unique(clusters).tolist())
     if len(x) < 2 or not np.ptp(x, axis=0).any():

@@ -24,8 +24,8 @@ def save(folder: Path, reducer: str, space: Space) -> None:
     """Write ``<reducer>.npy`` and ``<reducer>_neighbours.npz`` into ``folder``."""
     files.write_array(folder / f"{reducer}.npy", space.x)
     graph = {"distances": space.distances, "indices": space.indices}
-    part = {} if len(space.rows) == space.x.shape[1] else {"rows": space.rows}
-    archive.save(folder / f"{reducer}_neighbours.npz", **graph, **part)
+    graph |= {} if len(space.rows) == space.x.shape[1] else {"rows": space.rows}
+    archive.save(folder / f"{reducer}_neighbours.npz", **graph)
 
 
 def load(folder: Path, reducer: str) -> Space:

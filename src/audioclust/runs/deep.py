@@ -14,7 +14,7 @@ from audioclust.runs.training import Train, curve, key
 from audioclust.training.loop import Run
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
-from audioclust.views.embedded import Embedded, affordable
+from audioclust.views.embedded import Embedded
 
 UNTRAINED = "scratch"  # the encoder of a method that starts from none, in the table
 
@@ -101,10 +101,8 @@ def _model(
 
 def _embedded(folder: Path, kinds: tuple[str, ...], count: int, device: str) -> Embedded:
     """Return the clips and ``count`` views of each kind, as a frozen encoder has embedded them."""
-    embedding = np.load(folder / EMBEDDING)
-    count = affordable(count, *embedding.shape)
     views = {kind: np.load(views_file(folder, kind), mmap_mode="c")[:count] for kind in kinds}
-    return Embedded(embedding, **views, device=device)
+    return Embedded(np.load(folder / EMBEDDING), **views, device=device)
 
 
 def _rows(folder: Path, position: int) -> np.ndarray:

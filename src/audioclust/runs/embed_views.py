@@ -15,6 +15,7 @@ from audioclust.results.embeddings import views_file
 from audioclust.results.kept import KEY, Kept, Rows, checksum, digest, fill, row_keys
 from audioclust.runs.embed import SHARD, Embed, built, check, embedded
 from audioclust.runs.logmel import mels_of
+from audioclust.views.embedded import affordable
 from audioclust.views.waves import Waves
 
 KINDS = ("weak", "strong")
@@ -88,7 +89,8 @@ def embed_views(
         stats: mean and standard deviation of the clips' log-mels.
         waves: makes the views; they depend on it, on the seed of ``embed`` and on a clip's samples alone, but for the
             op ``mixup``, which takes another clip.
-        counts: views per clip of each kind, at least one; a kind that is absent has no file.
+        counts: views per clip of each kind, at least one, fewer of many clips (``affordable``); a kind that is absent
+            has no file.
         out: the folder of the encoder's embedding.
         kept: keeps each view of each clip, so that more views, more clips, or a run that was killed, cost the rest.
 
@@ -100,12 +102,15 @@ def embed_views(
     shelf = kept.also(*embed.depends(job, ready), values(waves), asdict(front_end), sounds.rate)
     for kind, count in counts.items():
         with files.whole(views_file(out, kind)) as stream:
-            for number in range(count):
+            number = 0
+            while number < count:
                 view = View(job, embed.at_once(job), waves, kind, number, front_end)
                 found = _found(view, sounds, embed.side_by_side(job), shelf, kept)
                 if not number:
+                    count = affordable(count, *found.shape, len(counts))
                     files.write_header(stream, np.float32, (count, *found.shape))
                 stream.write(found)
+                number += 1
 
 
 def _found(view: View, sounds: Sounds, workers: int, shelf: Kept, kept: Kept) -> np.ndarray:

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from audioclust.points.part import part
 from audioclust.points.scale import scale
+from audioclust.points.subset import subset
 from audioclust.report import choice, numbers
 from audioclust.report.metrics import (
     AGAINST,
@@ -104,7 +104,7 @@ class Evaluate:
         places = [i for i, (cell, _) in enumerate(cells) if not _unchosen(cell)]
         if not places:
             return {}
-        chosen = part(len(cells[places[0]][1]), self.sample)
+        chosen = subset(len(cells[places[0]][1]), self.sample)
         labellings = np.stack([cells[i][1][chosen] for i in places])
         found = choice.kappas(_first_spaces(embeddings, seeds, chosen), labellings)
         kappa = choice.seen(found, [cells[i][0]["encoder"].split("+") for i in places])
@@ -123,7 +123,7 @@ class Evaluate:
         """
         encoder = _one_encoder(cell, embeddings)
         n = np.load(embeddings[encoder], mmap_mode="r").shape[-2]
-        spaces = _first_spaces(embeddings, seeds, part(n, min(self.sample, COUNTED)))
+        spaces = _first_spaces(embeddings, seeds, subset(n, min(self.sample, COUNTED)))
         return Curve(encoder, numbers.curve(spaces, encoder, k))
 
 
@@ -137,7 +137,7 @@ def tree_points(
     """
     encoder = _one_encoder(cell, embeddings)
     x, _ = space({"encoder": encoder, "seed": cell["seed"]}, embeddings, seeds)
-    rows = np.union1d(part(len(x), IN_TREE), np.unique(clusters, return_index=True)[1])
+    rows = np.union1d(subset(len(x), IN_TREE), np.unique(clusters, return_index=True)[1])
     return encoder, rows, scale(np.asarray(x[rows]), "standardise_l2")
 
 
@@ -176,7 +176,7 @@ def space(
 def _probe(x: np.ndarray, label: np.ndarray, group: np.ndarray | None, sample: int) -> dict[str, float | None]:
     """Return the linear probe of an embedding (n, d), on at most ``sample`` clips with a label."""
     known = np.flatnonzero(label >= 0)
-    chosen = known[part(len(known), sample)]
+    chosen = known[subset(len(known), sample)]
     groups = None if group is None else group[chosen]
     if groups is not None:  # a clip of unknown group is one by itself
         groups = np.where(groups < 0, groups.max() + 1 + np.arange(len(groups)), groups)
@@ -249,7 +249,7 @@ def _scores(
         scores = _against(truths[what], clusters, names)
         found |= {name if what == "label" else f"{what}_{name}": value for name, value in scores.items()}
     if x is not None:
-        chosen = part(len(x), sample)
+        chosen = subset(len(x), sample)
         # Rows are read from the file here, so that a large embedding never comes into memory whole.
         found |= score_without_labels(np.asarray(x[chosen]), clusters[chosen], sample=sample)
     return found | sizes(clusters)

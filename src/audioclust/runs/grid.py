@@ -89,6 +89,7 @@ def grid(
     Returns:
         The spaces by reducer, cells (one dict per row), labels (cells, n) int32, and the costs of what ran now.
     """
+    baseline = baseline.here()
     methods = _of_methods(x, reducers, clusterers, seeds, pieces, baseline.workers)
     with one_thread():
         spaces, spent = _spaces(x, reducers, seeds, reduce, pieces, baseline.workers)
@@ -102,8 +103,12 @@ def grid(
         found = dict(zip(runs, results, strict=True))
     for run in set(wanted.values()) - set(runs):
         found[run] = methods[run[1], run[3]]
+    laid_out = {name: _laid_out(item, spaces[name]) for name, item in reducers.items()}
     cells = [
-        {"reducer": r, "clusterer": c + row, "seed": seed, "chosen": found[run].chosen, "reason": found[run].reason}
+        {
+            "reducer": r, "clusterer": c + row, "seed": seed, "reason": found[run].reason,
+            "chosen": laid_out[r] | found[run].chosen,
+        }
         for (r, c, seed), run in wanted.items() for row in found[run].labels
     ]  # fmt: skip
     labels = np.stack([each for run in wanted.values() for each in found[run].labels.values()])
@@ -127,7 +132,7 @@ def _spaces(
         for name, item in reducers.items()
         for position in range(len(seeds) if several or item.stochastic else 1)
     ]
-    embeddings = x if several else x[None]
+    embeddings = list(x) if several else [x]
     points = [reduce.points(embedding) for embedding in embeddings]
     tasks = [
         (embeddings[i], points[i], reducers[name], seeds[p], reduce, pieces)
@@ -146,8 +151,8 @@ def _space(
     x: np.ndarray, points: Points, item: Item, seed: int, reduce: Reduce, pieces: Pieces
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], dict[str, Any]]:
     """Return one space with its graph, and its cost where it was computed now."""
-    most = [reduce.most] * (len(points.rows) < len(x))
-    key = item.key(x, reduce.scale, reduce.neighbours, seed if item.stochastic else None, *most)
+    size = [reduce.most] if len(points.rows) < len(x) else []
+    key = item.key(x, reduce.scale, reduce.neighbours, seed if item.stochastic else None, *size)
     kept = pieces.get(key)
     if kept is not None:
         return (kept["x"], kept["distances"], kept["indices"]), {}
@@ -155,6 +160,12 @@ def _space(
         space = reduce.space(points, item.kind, item.parameters, seed)
     pieces.put(key, x=space[0], distances=space[1], indices=space[2])
     return space, cost
+
+
+def _laid_out(item: Item, space: Space) -> dict[str, int]:
+    """Return how many points a space was fitted to, where these were not all."""
+    n = space.x.shape[1]
+    return {} if len(space.rows) == n or getattr(item.kind, "linear", False) else {"laid_out": len(space.rows)}
 
 
 # Cells

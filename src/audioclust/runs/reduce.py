@@ -8,9 +8,9 @@ from pydantic import Field
 
 from audioclust.parameters import Count
 from audioclust.points.neighbours import Neighbours
-from audioclust.points.part import MOST, part, placed
 from audioclust.points.scale import Scale
 from audioclust.points.scale import scale as scaled
+from audioclust.points.subset import SIZE, placed, subset
 
 
 class Points(NamedTuple):
@@ -18,7 +18,7 @@ class Points(NamedTuple):
 
     x: np.ndarray  # (n, d) float32
     rows: np.ndarray  # (r,) of the part, ascending; of few points all
-    part: Neighbours  # its points, with their neighbours when one asks for them
+    subset: Neighbours  # its points, with their neighbours when one asks for them
 
 
 @dataclass
@@ -28,12 +28,12 @@ class Reduce:
     scale: Scale = "standardise_l2"  # of the embedding, before the reduction
     neighbours: Count = 30  # of each point in the graph; at most n - 1
     # Points to which at most is fitted what takes longer than in proportion to their number; the others follow those
-    most: Annotated[int, Field(ge=1000)] = MOST
+    most: Annotated[int, Field(ge=1000)] = SIZE
 
     def points(self, x: np.ndarray) -> Points:
         """Return an embedding (n, d) scaled, for all its reducers."""
         x = scaled(np.asarray(x), self.scale)
-        rows = part(len(x), self.most)
+        rows = subset(len(x), self.most)
         return Points(x, rows, Neighbours(x if len(rows) == len(x) else x[rows]))
 
     def space(
@@ -43,13 +43,13 @@ class Reduce:
 
         The graph is distances (r, m) float32 and indices (r, m) int32 of each point's m nearest, nearest first.
         """
-        x, rows, few = points
+        x, rows, fitted = points
         model = kind(**section, random_state=seed)
         if getattr(kind, "linear", False):
             space = model.fit_transform(x)
         else:
-            shared = {"neighbours": few} if getattr(kind, "from_neighbours", False) else {}
-            space = model.fit_transform(few.x, **shared)
+            shared = {"neighbours": fitted} if getattr(kind, "from_neighbours", False) else {}
+            space = model.fit_transform(fitted.x, **shared)
             space = space if len(rows) == len(x) else placed(x, rows, space)
         space = space.astype(np.float32, copy=False)
         graph = Neighbours(space if len(rows) == len(x) else space[rows])

@@ -3,7 +3,7 @@
 Shapes: n clips, d dimensions, f mel bands, m neighbours; noise is -1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,11 +86,17 @@ def modelled(wanted: edits.Edits, outputs: Outputs, labelling: Labelling, limit:
     """
     cell, labels = labelling
     model = fitted(outputs, cell, labels, limit=limit)
-    x = space(outputs, cell) if wanted.split else None
+    x = _points(model, outputs, cell) if wanted.split else None
     edited = edits.apply(wanted, labels, x, lists.column(cell))
     if not wanted.number():
         return model
     return replace(model, voters=model.voters.relabelled(edited.labels), names=edited.names)
+
+
+def _points(model: Model, outputs: Outputs, cell: Mapping[str, Any]) -> np.ndarray:
+    """Return the points (n, d) among which a cell's model looks for neighbours."""
+    whole = len(model.voters.rows) == len(model.voters.labels)
+    return model.voters.x if whole else space(outputs, cell)
 
 
 def described(

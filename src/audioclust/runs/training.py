@@ -72,8 +72,12 @@ class Train:
         return Run(folder, f"{key}-{seed}", f"{name} seed {seed}", self.checkpoint_seconds, position)
 
     def finish(self) -> None:
-        """Delete the checkpoints, once all that came of them is written."""
-        if not ranks.rank():
+        """Delete the checkpoints, once all that came of them is written; of several processes the first one does."""
+        first = not ranks.rank()
+        if not first:
+            self._kept.release()
+        ranks.leave()
+        if first:
             self._kept.finish()
 
 

@@ -43,11 +43,18 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
+def leave() -> None:
+    """Wait for the others, and part."""
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
 def joint(network: nn.Module) -> Callable[[Tensor], Tensor]:
     """Return a network as a function of whole batches (b, ...), of which all processes give it the same.
 
-    In one process that is the network itself. Batch normalisation and dropout are understood in it; all other layers
-    have to treat each row by itself and to draw no random numbers.
+    In one process that is the network itself. Else its layers of batch normalisation and dropout become such as see the
+    whole batch; all others have to treat each row by itself and to draw no random numbers.
 
     Raises:
         ValueError: a network that skips blocks at random.
@@ -86,6 +93,10 @@ _part: _Part | None = None  # while a joint network computes
 
 def _joint(network: nn.Module, batch: Tensor) -> Tensor:
     global _part
+    if len(batch) < count():
+        raise ValueError(
+            f"a batch of {len(batch)} for {count()} processes: each needs one; raise batch, or start fewer"
+        )
     bounds = [len(batch) * i // count() for i in range(count() + 1)]
     start, stop = bounds[rank()], bounds[rank() + 1]
     _part = _Part(start, stop, len(batch))

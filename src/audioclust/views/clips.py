@@ -19,7 +19,7 @@ MOMENTS = "moments.json"
 
 
 class Moments(NamedTuple):
-    """What log-mels are, all of them."""
+    """Mean, deviation and a hash of all log-mels of a set."""
 
     mean: float  # over all bands of all frames with signal
     std: float  # not 0

@@ -21,7 +21,7 @@ from audioclust.views.clips import Clips, PooledClips
 from audioclust.views.maker import Maker
 
 BLOCK = 128  # clips per forward pass without gradient, fewer where a GPU runs out of memory
-MOST = 1 << 33  # bytes of all views that are embedded once
+MAX_BYTES = 1 << 33  # of all views that are embedded once
 
 
 @torch.no_grad()
@@ -100,15 +100,16 @@ class _Several:
         return views[torch.randint(len(views), rows.shape, device=rows.device), rows]
 
 
-def affordable(count: int, n: int, d: int) -> int:
-    """Return how many of ``count`` weak and strong views each of n clips gets, embedded in d dimensions.
+def affordable(count: int, n: int, d: int, kinds: int = 2) -> int:
+    """Return how many of ``count`` views of each kind n clips get, embedded in d dimensions.
 
-    All, or as many as ``MOST`` bytes hold, at least one; a number that does not depend on the machine.
+    All, or as many as ``MAX_BYTES`` hold, at least one; a number that does not depend on the machine.
     """
-    fewer = max(1, min(count, MOST // (2 * 4 * n * d)))
+    each = kinds * 4 * n * d
+    fewer = max(1, min(count, MAX_BYTES // each))
     if fewer < count:
         warnings.warn(
-            f"{fewer} of {count} views: those of {n} clips would take {8 * count * n * d / 1e9:.0f} GB", stacklevel=3
+            f"{fewer} of {count} views: those of {n} clips would take {count * each / 1e9:.0f} GB", stacklevel=3
         )
     return fewer
 

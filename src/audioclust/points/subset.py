@@ -7,17 +7,17 @@ import numpy as np
 
 from audioclust.points.neighbours import Neighbours
 
-MOST = 50_000  # points of a part
+SIZE = 50_000  # points of a part
 NEIGHBOURS = 10  # of the part that another point follows
-BLOCK = 1 << 25  # numbers of points that are compared with the part at a time
+BLOCK = 1 << 25  # entries of the points that are compared with the part at a time
 
 
-def part(n: int, at_most: int = MOST) -> np.ndarray:
+def subset(n: int, size: int = SIZE) -> np.ndarray:
     """Return the rows (r,) int64 of at most so many of n points, ascending, the same in each run."""
-    return np.sort(np.random.default_rng(0).permutation(n)[:at_most])
+    return np.sort(np.random.default_rng(0).permutation(n)[:size])
 
 
-def beyond(
+def nearest_of_rest(
     x: np.ndarray, rows: np.ndarray, k: int = NEIGHBOURS, threads: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the points outside of a part, and their neighbours in it.
@@ -54,6 +54,6 @@ def placed(x: np.ndarray, rows: np.ndarray, places: np.ndarray) -> np.ndarray:
     """
     found = np.empty((len(x), places.shape[1]), np.float32)
     found[rows] = places
-    others, _, nearest = beyond(x, rows)
+    others, _, nearest = nearest_of_rest(x, rows)
     found[others] = np.median(places[nearest], axis=1)
     return found

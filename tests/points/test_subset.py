@@ -3,23 +3,23 @@
 import numpy as np
 from sklearn.metrics import pairwise_distances
 
-from audioclust.points import part as module
-from audioclust.points.part import NEIGHBOURS, beyond, part, placed
+from audioclust.points import subset as module
+from audioclust.points.subset import NEIGHBOURS, nearest_of_rest, placed, subset
 
 X = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
 
 
 def test_a_part_is_ascending_the_same_each_time_and_all_of_few():
-    rows = part(200, 50)
-    assert len(rows) == 50 and (np.diff(rows) > 0).all() and np.array_equal(rows, part(200, 50))
-    np.testing.assert_array_equal(part(40, 50), np.arange(40))
+    rows = subset(200, 50)
+    assert len(rows) == 50 and (np.diff(rows) > 0).all() and np.array_equal(rows, subset(200, 50))
+    np.testing.assert_array_equal(subset(40, 50), np.arange(40))
 
 
 def test_others_are_compared_with_the_part_block_by_block(monkeypatch):
-    rows = part(200, 60)
-    whole = beyond(X, rows, 4)
+    rows = subset(200, 60)
+    whole = nearest_of_rest(X, rows, 4)
     monkeypatch.setattr(module, "BLOCK", 21)
-    for one, two in zip(beyond(X, rows, 4), whole, strict=True):
+    for one, two in zip(nearest_of_rest(X, rows, 4), whole, strict=True):
         np.testing.assert_array_equal(one, two)
     others, distances, nearest = whole
     apart = pairwise_distances(X[others], X[rows])
@@ -28,7 +28,7 @@ def test_others_are_compared_with_the_part_block_by_block(monkeypatch):
 
 
 def test_others_are_placed_at_the_median_of_their_neighbours():
-    rows, islands = part(200, 60), np.zeros((60, 2), np.float32)
+    rows, islands = subset(200, 60), np.zeros((60, 2), np.float32)
     islands[:, 0] = np.where(X[rows, 0] > 0, 10, -10)
     found = placed(X, rows, islands)
     np.testing.assert_array_equal(found[rows], islands)
