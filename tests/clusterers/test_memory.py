@@ -23,7 +23,7 @@ CASES = {  # name: clusterer, n, d, parameters; first what depends most on the h
     "a mixture in many dimensions": ("gmm", 4000, 512, {"k": 9}),
     "a mixture with full covariances": ("gmm", 10000, 40, {"k": 9, "covariance": "full"}),
 }
-MARGIN = 1 << 21  # bytes of a huge page: what a block may take beyond its end
+MARGIN = 2 << 21  # bytes of two huge pages: what each of two blocks may take beyond its end
 CLEAR = Path("/proc/self/clear_refs")  # resets the peak of the resident memory
 
 MEASURE = """

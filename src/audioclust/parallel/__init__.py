@@ -76,8 +76,8 @@ def run(
 def stop() -> None:
     """Kill all workers of this process."""
     local.stop()
-    if "audioclust.parallel.on_ray" in sys.modules:
-        sys.modules["audioclust.parallel.on_ray"].leave()
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()
 
 
 def side_by_side(tasks: int) -> int:

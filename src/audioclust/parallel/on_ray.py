@@ -66,13 +66,6 @@ def results(
             ray.cancel(reference, force=True)
 
 
-def leave() -> None:
-    """End what this process runs on the cluster; one that was started by it ends."""
-    import ray
-
-    ray.shutdown()
-
-
 def _called(function: Callable, *arguments: Any) -> Any:
     """Return ``function(*arguments)``, with references in the place of arguments looked up."""
     import ray
