@@ -212,7 +212,8 @@ def laid_out(table: Table, growth: Growth, x: np.ndarray, reducer: str) -> Space
     fitted = len(x) if getattr(kind, "linear", False) else len(placed.rows)
     row = spent.row(growth.of(f"space {reducer}", len(x), spent.wall))
     table.add(f"{len(x)}", reducer, "its space", *row, f"{fitted}", "")
-    return Space(*(array[None] for array in found), placed.rows)
+    x, distances, indices, nearest = (array[None] for array in found)
+    return Space(x, distances, indices, placed.rows, nearest)
 
 
 def clustered(table: Table, growth: Growth, space: Space, truth: np.ndarray, reducer: str, clusterer: str) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import pairwise_distances
 
-from audioclust.points.subset import NEIGHBOURS, subset
+from audioclust.points.subset import NEIGHBOURS, nearest_of_rest, subset
 from audioclust.points.vote import Voters, most, voted
 
 
@@ -116,7 +116,7 @@ def test_of_many_points_a_part_votes_on_the_others_too():
 def test_points_outside_of_a_part_have_the_label_of_most_neighbours_in_it():
     x, labels = blobs(300)
     rows = subset(300, 90)
-    found = voted(x, rows, np.where(rows % 11, labels[rows], -1))
+    found = voted(np.where(rows % 11, labels[rows], -1), rows, nearest_of_rest(x, rows)[2])
     np.testing.assert_array_equal(found[rows], np.where(rows % 11, labels[rows], -1))
     others = np.setdiff1d(np.arange(300), rows)
     near = rows[np.argsort(pairwise_distances(x[others], x[rows]), axis=1)[:, :NEIGHBOURS]]

@@ -146,18 +146,17 @@ def _around(x: np.ndarray, rows: np.ndarray, threads: int) -> tuple[np.ndarray, 
     return voters, mean, nearest
 
 
-def voted(x: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def voted(labels: np.ndarray, rows: np.ndarray, nearest: np.ndarray) -> np.ndarray:
     """Return labels (n,) int32 of all points: of a part as they are, of the others by their neighbours' vote.
 
     Args:
-        x: (n, d).
-        rows: (r,) of the part, ascending.
         labels: (r,) of the part; noise votes too.
+        rows: (r,) of the part, ascending.
+        nearest: (n - r, k) of the others, from ``nearest_of_rest``.
     """
-    found = np.empty(len(x), np.int32)
+    found = np.empty(len(rows) + len(nearest), np.int32)
     found[rows] = labels
-    others, _, nearest = nearest_of_rest(x, rows)
-    found[others] = most(labels[nearest])
+    found[np.setdiff1d(np.arange(len(found)), rows, assume_unique=True)] = most(labels[nearest])
     return found
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from audioclust.parameters import Positive
 from audioclust.points.checks import by_appearance
 from audioclust.points.neighbours import Neighbours
-from audioclust.points.subset import subset
+from audioclust.points.subset import nearest_of_rest, subset
 from audioclust.points.vote import voted
 
 LEAST = 1000  # points of a part that is made smaller to save memory
@@ -46,7 +46,9 @@ class Baseline:
         return rows, f"{size} points need about {_said(needed)}, the limit is {_said(limit)} (baseline.memory_gb)"
 
 
-def cell(model: Any, x: np.ndarray, rows: np.ndarray, graph: Neighbours | None) -> tuple[np.ndarray, dict[str, Any]]:
+def cell(
+    model: Any, x: np.ndarray, rows: np.ndarray, graph: Neighbours | None, nearest: np.ndarray | None
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Return the labels (n,) int32 of ``x`` (n, d), and what was found from the data.
 
     Args:
@@ -54,12 +56,14 @@ def cell(model: Any, x: np.ndarray, rows: np.ndarray, graph: Neighbours | None) 
         x: points.
         rows: (r,) to which it is fitted, ascending; the others follow their neighbours among them.
         graph: of the points in ``rows``; None: it is computed where it is needed.
+        nearest: (n - r, k) of the others, places in ``rows``; None: they are searched.
     """
     if len(rows) == len(x):
         model.fit(np.ascontiguousarray(x), neighbours=graph)
         return model.labels_.astype(np.int32), model.chosen_
     model.fit(np.ascontiguousarray(x[rows]), neighbours=graph)
-    return by_appearance(voted(x, rows, model.labels_)), model.chosen_ | {"fitted": len(rows)}
+    nearest = nearest_of_rest(x, rows)[2] if nearest is None else nearest
+    return by_appearance(voted(model.labels_, rows, nearest)), model.chosen_ | {"fitted": len(rows)}
 
 
 def _said(amount: float) -> str:

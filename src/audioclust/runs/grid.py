@@ -143,22 +143,24 @@ def _spaces(
     for name in reducers:
         parts = [space for (reducer, _), (space, _) in found if reducer == name]
         arrays = [np.stack(each) if len(each) > 1 else each[0][None] for each in zip(*parts, strict=True)]
-        spaces[name] = Space(*arrays, points[0].rows)
+        spaces[name] = Space(*arrays[:3], points[0].rows, arrays[3])
     return spaces, [cost for _, (_, cost) in found if cost]
 
 
 def _space(
     x: np.ndarray, points: Points, item: Item, seed: int, reduce: Reduce, pieces: Pieces
-) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], dict[str, Any]]:
-    """Return one space with its graph, and its cost where it was computed now."""
+) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
+    """Return what ``Reduce.space`` does, and its cost where it was computed now."""
     size = [reduce.most] if len(points.rows) < len(x) else []
     key = item.key(x, reduce.scale, reduce.neighbours, seed if item.stochastic else None, *size)
     kept = pieces.get(key)
     if kept is not None:
-        return (kept["x"], kept["distances"], kept["indices"]), {}
+        nearest = kept.get("nearest", np.zeros((0, 0), np.int32))
+        return (kept["x"], kept["distances"], kept["indices"], nearest), {}
     with costs.measured(reducer=item.name, seed=seed) as cost:
         space = reduce.space(points, item.kind, item.parameters, seed)
-    pieces.put(key, x=space[0], distances=space[1], indices=space[2])
+    more = {"nearest": space[3]} if size else {}
+    pieces.put(key, x=space[0], distances=space[1], indices=space[2], **more)
     return space, cost
 
 
@@ -192,18 +194,18 @@ def _cell(space: Space, item: Item, work: Work, baseline: Baseline, pieces: Piec
     if kept is not None:
         return Found({"": kept["labels"]}, json.loads(str(kept["chosen"])), "", {})
     with costs.measured(reducer=reducer, clusterer=item.name, seed=seed) as cost:
-        labels, chosen = cell(model, x, rows, _graph(space, position, rows))
+        labels, chosen = cell(model, x, rows, *_neighbours(space, position, rows))
     pieces.put(key, labels=labels, chosen=np.array(json.dumps(chosen)))
     return Found({"": labels}, chosen, "", cost)
 
 
-def _graph(space: Space, position: int, rows: np.ndarray) -> Neighbours | None:
-    """Return the neighbour graph of the points in ``rows``; None where the space has that of other ones."""
+def _neighbours(space: Space, position: int, rows: np.ndarray) -> tuple[Neighbours | None, np.ndarray | None]:
+    """Return the graph of the points in ``rows`` and the others' nearest; None where the space has other rows."""
     if not np.array_equal(rows, space.rows):
-        return None
+        return None, None
     x = space.x[position]
     few = x if len(rows) == len(x) else x[rows]
-    return Neighbours(few, space.distances[position], space.indices[position])
+    return Neighbours(few, space.distances[position], space.indices[position]), space.nearest[position]
 
 
 def _of_methods(

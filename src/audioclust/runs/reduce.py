@@ -10,7 +10,7 @@ from audioclust.parameters import Count
 from audioclust.points.neighbours import Neighbours
 from audioclust.points.scale import Scale
 from audioclust.points.scale import scale as scaled
-from audioclust.points.subset import SIZE, placed, subset
+from audioclust.points.subset import SIZE, nearest_of_rest, placed, subset
 
 
 class Points(NamedTuple):
@@ -38,10 +38,11 @@ class Reduce:
 
     def space(
         self, points: Points, kind: type, section: dict[str, Any], seed: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the space (n, d) float32 that a reducer makes of ``points``, and the neighbour graph of the part.
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return the space (n, d) float32 that a reducer makes of ``points``, and neighbours in the part.
 
-        The graph is distances (r, m) float32 and indices (r, m) int32 of each point's m nearest, nearest first.
+        They are distances (r, m) float32 and indices (r, m) int32 of each point's m nearest, nearest first, and of the
+        other points the nearest (n - r, k) int32.
         """
         x, rows, fitted = points
         model = kind(**section, random_state=seed)
@@ -52,6 +53,8 @@ class Reduce:
             space = model.fit_transform(fitted.x, **shared)
             space = space if len(rows) == len(x) else placed(x, rows, space)
         space = space.astype(np.float32, copy=False)
-        graph = Neighbours(space if len(rows) == len(x) else space[rows])
+        whole = len(rows) == len(x)
+        graph = Neighbours(space if whole else space[rows])
         distances, indices = graph.query(min(self.neighbours, len(rows) - 1))
-        return space, distances.astype(np.float32, copy=False), indices.astype(np.int32, copy=False)
+        nearest = np.zeros((0, 0), np.int32) if whole else nearest_of_rest(space, rows)[2]
+        return space, distances.astype(np.float32, copy=False), indices.astype(np.int32, copy=False), nearest
