@@ -26,7 +26,7 @@ BOOKKEEPING = {
             "__init__.py",  # names what others import from the package
             "cache.py",
             "kinds.py",  # stage check writes down what it sets
-            "parallel.py",
+            *(f"parallel/{name}.py" for name in ("__init__", "local", "on_ray")),
             "parameters.py",
             "registry.py",
             "results/costs.py",

@@ -72,6 +72,10 @@ def test_an_edit_makes_stale_what_imports_it(copy, path, stale):
     assert changed(copy, path, append("EDITED = 1")) == stale
 
 
+def test_the_files_that_no_result_depends_on_are_there():
+    assert [path for path in fingerprints.BOOKKEEPING if not path.is_file()] == []
+
+
 def test_new_files_make_nothing_stale(copy, tmp_path):
     before = {name: fingerprints.stage(*stage) for name, stage in STAGES.items()}
     for room in ("methods", "encoders", "networks", "points", "training", "views", "clusterers", "pretext"):
