@@ -7,10 +7,11 @@ read what the pages say around the table: `git diff --word-diff` shows which fig
 import csv
 from pathlib import Path
 
+import yaml
+
 PAGES = ("README.md", "docs/RESULTS.md")
 HEAD = "| encoder | reducer | clusterer | weights | AMI | NMI | ACC | choice |"
 SCORES = ("ami", "nmi", "acc", "choice")
-METHODS = ("spice", "temi", "scan", "deepcluster", "dec", "idec", "cc", "idfd", "pcl", "cmsc_dcca")
 
 
 def rows(path: str | Path = "metrics/table.csv") -> list[str]:
@@ -19,9 +20,10 @@ def rows(path: str | Path = "metrics/table.csv") -> list[str]:
         cells = [cell for cell in csv.DictReader(file) if cell["ami_mean"]]
     for cell in cells:
         cell["weights"] = cell["weights"].partition(";")[0]  # without the licence
+    methods = yaml.safe_load(Path(__file__).parents[1].joinpath("params.yaml").read_text(encoding="utf-8"))["methods"]
     cells.sort(key=lambda cell: -float(cell["ami_mean"]))
     first = {cell["encoder"]: cell for cell in reversed(cells)}
-    shown = [cell for cell in cells if cell["clusterer"] in METHODS or cell is first[cell["encoder"]]]
+    shown = [cell for cell in cells if cell["clusterer"] in methods or cell is first[cell["encoder"]]]
     names = ("encoder", "reducer", "clusterer", "weights")
     return [f"| {' | '.join([*map(cell.get, names), *(_score(cell, name) for name in SCORES)])} |" for cell in shown]
 
