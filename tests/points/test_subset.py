@@ -30,7 +30,7 @@ def test_others_are_compared_with_the_part_block_by_block(monkeypatch):
 def test_others_are_placed_at_the_median_of_their_neighbours():
     rows, islands = subset(200, 60), np.zeros((60, 2), np.float32)
     islands[:, 0] = np.where(X[rows, 0] > 0, 10, -10)
-    found = placed(X, rows, islands)
+    found = placed(islands, rows, nearest_of_rest(X, rows)[2])
     np.testing.assert_array_equal(found[rows], islands)
     others = np.setdiff1d(np.arange(200), rows)
     near = np.argsort(pairwise_distances(X[others], X[rows]), axis=1)[:, :NEIGHBOURS]

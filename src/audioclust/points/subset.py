@@ -31,7 +31,7 @@ def nearest_of_rest(
     Returns:
         Rows (n - r,) of the other points, distances (n - r, k) float32, and places in ``rows`` (n - r, k) int32.
     """
-    others = np.setdiff1d(np.arange(len(x)), rows, assume_unique=True)
+    others = rest(len(x), rows)
     k = min(k, len(rows))
     distances, nearest = np.empty((len(others), k), np.float32), np.empty((len(others), k), np.int32)
     inside, size = Neighbours(x[rows], threads=threads), max(1, BLOCK // x.shape[1])
@@ -41,19 +41,23 @@ def nearest_of_rest(
     return others, distances, nearest
 
 
-def placed(x: np.ndarray, rows: np.ndarray, places: np.ndarray) -> np.ndarray:
+def rest(n: int, rows: np.ndarray) -> np.ndarray:
+    """Return which of n points are not among ``rows`` (r,), ascending, (n - r,)."""
+    return np.setdiff1d(np.arange(n), rows, assume_unique=True)
+
+
+def placed(places: np.ndarray, rows: np.ndarray, nearest: np.ndarray) -> np.ndarray:
     """Return places (n, d') float32 of all points: of the part as they are, of others the median of their neighbours'.
 
     The median puts a point whose neighbours lie on two islands of a map onto one of them; so openTSNE starts what it
     adds to a map (Policar, Strazar and Zupan, 2019).
 
     Args:
-        x: (n, d); Euclidean distances.
-        rows: (r,) of the part, ascending.
         places: (r, d') of the part.
+        rows: (r,) of the part, ascending.
+        nearest: (n - r, k) of the others, from ``nearest_of_rest``.
     """
-    found = np.empty((len(x), places.shape[1]), np.float32)
+    found = np.empty((len(rows) + len(nearest), places.shape[1]), np.float32)
     found[rows] = places
-    others, _, nearest = nearest_of_rest(x, rows)
-    found[others] = np.median(places[nearest], axis=1)
+    found[rest(len(found), rows)] = np.median(places[nearest], axis=1)
     return found

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from audioclust.points.neighbours import Neighbours
-from audioclust.points.subset import NEIGHBOURS, SIZE, nearest_of_rest, subset
+from audioclust.points.subset import NEIGHBOURS, SIZE, nearest_of_rest, rest, subset
 
 USUAL = 0.9  # of the fitted points lie within a distance of 1
 LONG = 0.98  # of them are no longer than the length that counts like a distance of 1
@@ -156,7 +156,7 @@ def voted(labels: np.ndarray, rows: np.ndarray, nearest: np.ndarray) -> np.ndarr
     """
     found = np.empty(len(rows) + len(nearest), np.int32)
     found[rows] = labels
-    found[np.setdiff1d(np.arange(len(found)), rows, assume_unique=True)] = most(labels[nearest])
+    found[rest(len(found), rows)] = most(labels[nearest])
     return found
 
 

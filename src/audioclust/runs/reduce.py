@@ -1,7 +1,8 @@
 """One reducer over one embedding, once for all clusterers, with the neighbour graph that they share."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from functools import cached_property
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -13,12 +14,18 @@ from audioclust.points.scale import scale as scaled
 from audioclust.points.subset import SIZE, nearest_of_rest, placed, subset
 
 
-class Points(NamedTuple):
+@dataclass(eq=False)
+class Points:
     """An embedding, scaled, and the part of it to which is fitted what takes longer than in proportion to n."""
 
     x: np.ndarray  # (n, d) float32
     rows: np.ndarray  # (r,) of the part, ascending; of few points all
     subset: Neighbours  # its points, with their neighbours when one asks for them
+
+    @cached_property
+    def nearest(self) -> np.ndarray:
+        """Return the nearest points of the part of each other one, places in ``rows`` (n - r, k) int32."""
+        return nearest_of_rest(self.x, self.rows)[2]
 
 
 @dataclass
@@ -44,17 +51,19 @@ class Reduce:
         They are distances (r, m) float32 and indices (r, m) int32 of each point's m nearest, nearest first, and of the
         other points the nearest (n - r, k) int32.
         """
-        x, rows, fitted = points
+        x, rows, whole = points.x, points.rows, len(points.rows) == len(points.x)
         model = kind(**section, random_state=seed)
         if getattr(kind, "linear", False):
             space = model.fit_transform(x)
         else:
-            shared = {"neighbours": fitted} if getattr(kind, "from_neighbours", False) else {}
-            space = model.fit_transform(fitted.x, **shared)
-            space = space if len(rows) == len(x) else placed(x, rows, space)
+            shared = {"neighbours": points.subset} if getattr(kind, "from_neighbours", False) else {}
+            space = model.fit_transform(points.subset.x, **shared)
+            space = space if whole else placed(space, rows, points.nearest)
         space = space.astype(np.float32, copy=False)
-        whole = len(rows) == len(x)
         graph = Neighbours(space if whole else space[rows])
         distances, indices = graph.query(min(self.neighbours, len(rows) - 1))
-        nearest = np.zeros((0, 0), np.int32) if whole else nearest_of_rest(space, rows)[2]
+        if whole:
+            nearest = np.zeros((0, 0), np.int32)
+        else:
+            nearest = points.nearest if space is x else nearest_of_rest(space, rows)[2]
         return space, distances.astype(np.float32, copy=False), indices.astype(np.int32, copy=False), nearest
