@@ -19,7 +19,7 @@ from audioclust.datasets.folder import Folder
 from audioclust.points.neighbours import Neighbours
 from audioclust.points.subset import NEIGHBOURS
 from audioclust.runs.predict import model as of_model
-from audioclust.runs.predict.export import export, fitted
+from audioclust.runs.predict.export import fitted
 from audioclust.runs.predict.hearing import Encoder
 from audioclust.runs.predict.model import COLUMNS, side_by_side
 from audioclust.runs.predict.saved import load, save
@@ -49,8 +49,9 @@ def outputs(root, tmp_path_factory):
         return fit(root, tmp_path_factory.mktemp("fitted") / "data")
 
 
-def model(outputs, name="logmel_stats/none/kmeans", **more):
-    return fitted(outputs, *outputs.find(name), **more)
+def model(outputs, name="logmel_stats/none/kmeans", labels=None, names=None):
+    cell, found = outputs.find(name)
+    return fitted(outputs, cell, found).relabelled(found if labels is None else labels, names or {})
 
 
 def listed(outputs):
@@ -121,8 +122,9 @@ def test_a_folder_elsewhere_works_without_the_data_and_has_the_same_bytes(output
     tone(tmp_path / "new.wav", 2, 88)
     names = "simclr/none/spice/1", "simclr+logmel_stats/none/turtle/0", "logmel_stats/pca/kmeans", "scratch/none/idfd"
     for number, name in enumerate(names):
-        here = export(outputs, *outputs.find(name), tmp_path / "one", names={0: 'zero, "null"'})
-        export(outputs, *outputs.find(name), tmp_path / "two", names={0: 'zero, "null"'})
+        here, same = (model(outputs, name, names={0: 'zero, "null"'}) for _ in range(2))
+        save(here, tmp_path / "one")
+        save(same, tmp_path / "two")
         files = [path.relative_to(tmp_path / "one") for path in sorted((tmp_path / "one").rglob("*")) if path.is_file()]
         assert all((tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes() for file in files)
         assert {file.suffix for file in files} <= {".json", ".npy", ".npz", ".safetensors"}
@@ -229,7 +231,7 @@ def test_cells_are_found_by_name_and_others_are_an_error(outputs):
 def test_damaged_folders_and_other_formats_are_an_error(outputs, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no model\.json in it, nor in its model or data/model"):
         load(tmp_path)
-    export(outputs, *outputs.find("simclr/none/temi"), tmp_path / "data/model")
+    save(model(outputs, "simclr/none/temi"), tmp_path / "data/model")
     assert load(tmp_path).cell["clusterer"] == "temi"
     said = json.loads((tmp_path / "data/model/model.json").read_text())
     for change, message in (

@@ -14,7 +14,8 @@ import pytest
 
 import fitted as project_
 import params as params_module
-from audioclust.runs.predict.export import export
+from audioclust.runs.predict.export import fitted
+from audioclust.runs.predict.saved import save
 from params import Params
 
 STAGE = Path(__file__).resolve().parents[2] / "stages/predict.py"
@@ -88,7 +89,8 @@ def test_the_reported_cell_gives_the_list_again(here, monkeypatch, capsys):
 
 def test_a_model_elsewhere_needs_no_project_and_a_file_is_whole_or_not_there(here, tmp_path, monkeypatch, capsys):
     outputs = project_.outputs(Params())
-    export(outputs, *outputs.find(CELL), tmp_path / "model", names={0: "zero"})
+    cell, found = outputs.find(CELL)
+    save(fitted(outputs, cell, found).relabelled(found, {0: "zero"}), tmp_path / "model")
     monkeypatch.chdir(tmp_path)
     more = {"monkeypatch": monkeypatch, "capsys": capsys}
     rows = predict("--model", "model", here.recordings, **more)

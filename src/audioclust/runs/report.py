@@ -4,7 +4,7 @@ Shapes: n clips, d dimensions, f mel bands, m neighbours; noise is -1.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,7 +90,7 @@ def modelled(wanted: edits.Edits, outputs: Outputs, labelling: Labelling, limit:
     edited = edits.apply(wanted, labels, x, lists.column(cell))
     if not wanted.number():
         return model
-    return replace(model, voters=model.voters.relabelled(edited.labels), names=edited.names)
+    return model.relabelled(edited.labels, edited.names)
 
 
 def _points(model: Model, outputs: Outputs, cell: Mapping[str, Any]) -> np.ndarray:

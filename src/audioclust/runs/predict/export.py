@@ -25,7 +25,6 @@ from audioclust.runs.embed import Embed
 from audioclust.runs.predict.hearing import Encoder, Hearing
 from audioclust.runs.predict.model import Model, digests, side_by_side
 from audioclust.runs.predict.rules import LOGMELS, Centroids, Fitted
-from audioclust.runs.predict.saved import save
 from audioclust.runs.prepare import Prepare
 
 PLAIN = "logmel_stats"  # where a method started from no encoder, distances are taken in this one's embedding
@@ -106,28 +105,13 @@ class Outputs:
         return made["sample_rate"]
 
 
-def export(
-    outputs: Outputs, cell: Mapping[str, Any], found: np.ndarray, out: Path, *, labels: np.ndarray | None = None,
-    names: Mapping[int, str] | None = None, limit: float = 1.0,
-) -> Model:  # fmt: skip
-    """Write the model of a cell into the folder ``out`` and return it; arguments and errors as of ``fitted``."""
-    model = fitted(outputs, cell, found, labels=labels, names=names, limit=limit)
-    save(model, out)
-    return model
-
-
-def fitted(
-    outputs: Outputs, cell: Mapping[str, Any], found: np.ndarray, *, labels: np.ndarray | None = None,
-    names: Mapping[int, str] | None = None, limit: float = 1.0,
-) -> Model:  # fmt: skip
+def fitted(outputs: Outputs, cell: Mapping[str, Any], found: np.ndarray, *, limit: float = 1.0) -> Model:
     """Return the model of a cell.
 
     Args:
         outputs: of the stages.
         cell: one of ``outputs.cells()``.
         found: (n,) its labels.
-        labels: (n,) those that the user wants instead, such as merged ones; None: the same.
-        names: of clusters.
         limit: see ``Predict``.
     """
     encoders, rule = _encoders(outputs, cell), _method(outputs, cell)
@@ -146,12 +130,11 @@ def fitted(
         prepare=prepare,
         hearing=hearing,
         scalings=scalings,
-        voters=Voters.of(x, found if labels is None else labels, lengths, os.cpu_count() or 1),
+        voters=Voters.of(x, found, lengths, os.cpu_count() or 1),
         found=np.asarray(found, np.int32),
         digests=digests(audio, durations, outputs.rate),
         ids=outputs.clips["clip_id"].to_numpy().astype("S"),
         rule=rule,
-        names={int(cluster): name for cluster, name in (names or {}).items()},
         limit=limit,
     )
 

@@ -16,7 +16,7 @@ import os
 import tempfile
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -61,6 +61,11 @@ class Model:
     rule: Rule | None = None  # None: neighbours vote
     names: dict[int, str] = field(default_factory=dict)  # of clusters that have one
     limit: float = 1.0  # distance beyond which a clip belongs to no cluster
+
+    def relabelled(self, labels: np.ndarray, names: Mapping[int, str]) -> "Model":
+        """Return it with the labels (n,) that the user wants, such as merged ones, and names of clusters."""
+        named = {int(cluster): name for cluster, name in names.items()}
+        return replace(self, voters=self.voters.relabelled(labels), names=named)
 
     def predict(self, paths: Any, *, limit: float | None = None, workers: int = -1) -> pd.DataFrame:
         """Return ``path``, ``start``, ``end`` (s), ``cluster``, ``name``, ``confidence``, ``distance``, ``known``.
