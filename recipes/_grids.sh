@@ -16,10 +16,12 @@ run() { # name of the table, then the set
 }
 
 by_kind() { # what all runs have
-  run digit -S kind=words "${FSDD[@]}" -S data.label=digit "$@"
-  run speaker -S kind=voices "${FSDD[@]}" -S data.label=speaker "$@"
   run reader -S kind=voices "${READERS[@]}" -S data.label=speaker "$@"
   run scene -S kind=sounds "$@"
+  run speaker -S kind=voices "${FSDD[@]}" -S data.label=speaker "$@"
+  run digit -S kind=words "${FSDD[@]}" -S data.label=digit "$@"
+  python stages/sets.py digits="$KEPT/digit.csv" speakers="$KEPT/speaker.csv" readers="$KEPT/reader.csv" \
+    scenes="$KEPT/scene.csv"
   python stages/choice_rules.py words:digit="$KEPT/digit.csv" voices:speaker="$KEPT/speaker.csv" \
     readers:reader="$KEPT/reader.csv" scenes:scene="$KEPT/scene.csv"
 }

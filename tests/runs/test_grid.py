@@ -6,6 +6,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from audioclust import registry
 from audioclust.parameters import types
+from audioclust.points import neighbours
 from audioclust.points.subset import subset
 from audioclust.results.pieces import Pieces
 from audioclust.results.spaces import load, save
@@ -233,6 +234,18 @@ def test_of_many_points_what_is_not_linear_is_fitted_to_a_part_and_the_others_fo
     save(tmp_path, "pca", spaces["pca"])
     for one, two in zip(load(tmp_path, "pca"), spaces["pca"], strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_the_neighbours_of_an_embedding_are_searched_once_for_all_its_spaces(tmp_path, monkeypatch):
+    searched, search = [], neighbours._search
+    monkeypatch.setattr(neighbours, "_search", lambda x, k, threads: searched.append(k) or search(x, k, threads))
+    reducers = {name: Item("reducers", name) for name in ("none", "tsne")}
+    kmeans = {"kmeans": Item("clusterers", "kmeans", {"k": 3})}
+    how = [0, 1], Reduce(neighbours=10), Baseline(workers=1)
+    spaces, *_ = grid(BLOBS, reducers, kmeans, *how, Pieces(tmp_path))
+    assert len(searched) == 1 + 2, "of the embedding, and of the map of each seed"
+    alone, *_ = grid(BLOBS, {"none": reducers["none"]}, kmeans, *how, Pieces(tmp_path / "other"))
+    np.testing.assert_array_equal(spaces["none"].indices, alone["none"].indices)
 
 
 def test_more_points_than_the_limit_are_other_pieces(kind, tmp_path):

@@ -25,6 +25,7 @@ class Neighbours:
         x: points; compared in float32.
         distances: (n, m) of an earlier query, ascending, with ``indices`` (n, m); else computed when asked for.
         threads: of the search.
+        least: neighbours that a search finds at least, where a later query will ask for more than an earlier one.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class Neighbours:
         indices: np.ndarray | None = None,
         *,
         threads: int = 1,
+        least: int = 1,
     ):
-        self.x, self.threads = np.ascontiguousarray(x, dtype=np.float32), threads
+        self.x, self.threads, self.least = np.ascontiguousarray(x, dtype=np.float32), threads, least
         self._distances, self._indices = distances, indices
         self._searching = Lock()  # threads that share it wait for one search
 
@@ -59,7 +61,8 @@ class Neighbours:
         with self._searching:
             if self._distances is None or self._distances.shape[1] < k:
                 with threadpool_limits(self.threads):
-                    self._distances, self._indices = _search(self.x, k, self.threads)
+                    searched = max(k, min(self.least, len(self.x) - 1))
+                    self._distances, self._indices = _search(self.x, searched, self.threads)
             return self._distances[:, :k], self._indices[:, :k]
 
     def of(self, y: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@
 - ``linear = True`` is declared by a reducer whose time grows in proportion to n; others are fitted to a part of many
   points, and the rest is placed by its neighbours.
 - ``from_neighbours = True`` is declared by a reducer whose ``fit_transform`` also takes ``neighbours``, a
-  ``points.neighbours.Neighbours`` of X that the maps of all seeds share: the result is the same without.
+  ``points.neighbours.Neighbours`` of X that all maps share, and whose ``wanted(n)`` says how many of each of n points
+  it asks for: the result is the same without.
 - A library that not everybody has is imported in ``fit_transform``; the ``ImportError`` says how to install it.
 """

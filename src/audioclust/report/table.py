@@ -6,7 +6,7 @@ Where clips have labels, cells are compared by AMI, which many clusters do not r
 
 import json
 import re
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -217,14 +217,14 @@ def verdict(table: pd.DataFrame) -> list[str]:
     if headline(table) == LABELLED:
         top, its = best(table)[f"{LABELLED}_mean"], first[f"{LABELLED}_mean"]
         lines.append(
-            f"Without labels the choice is {_name(first)}: AMI {its:.3f}, {max(top - its, 0):.3f} below the best cell."
+            f"Without labels the choice is {named(first)}: AMI {its:.3f}, {max(top - its, 0):.3f} below the best cell."
         )
     else:
-        lines.append(f"Chosen without labels: {_name(first)}, whose clusters other encoders see too.")
+        lines.append(f"Chosen without labels: {named(first)}, whose clusters other encoders see too.")
     if other is not None:
         score = f", AMI {other[f'{LABELLED}_mean']:.3f}" if headline(table) == LABELLED else ""
         lines.append(
-            f"There is a second structure, nearly as strong and at odds with it: {_name(other)}{score}. Which one is "
+            f"There is a second structure, nearly as strong and at odds with it: {named(other)}{score}. Which one is "
             "wanted the recordings do not say: listen to both."
         )
     return lines
@@ -271,12 +271,12 @@ def warnings(table: pd.DataFrame, methods: Sequence[str] = ()) -> list[str]:
     lines, first = [], best(table)
     if headline(table) == UNLABELLED and degenerate(table.loc[eligible(table)]).all():
         lines.append(
-            f"warning: {_name(first)} is best only because every cell has more than {MOST:.0%} of the clips in one "
+            f"warning: {named(first)} is best only because every cell has more than {MOST:.0%} of the clips in one "
             f"cluster, as noise or alone ({first['largest']:.1%} in its largest): none has clustered them; try other "
             "encoders, or clusterers with a `k`"
         )
     deep = table[table["clusterer"].isin(methods)].to_dict("records")
-    cells = {_name(row): row for row in [*leaders(table, methods).values(), *deep]}
+    cells = {named(row): row for row in [*leaders(table, methods).values(), *deep]}
     return lines + [line for row in cells.values() if (line := followed(row))]
 
 
@@ -289,12 +289,13 @@ def followed(row: dict[str, Any]) -> str:
         return ""
     rest = "more than everything else together" if np.isnan(labels) else f"the labels {labels:.0%}"
     return (
-        f"warning: the clusters of {_name(row)} follow the clips' {what}: it explains {share:.0%} of them, {rest}; "
+        f"warning: the clusters of {named(row)} follow the clips' {what}: it explains {share:.0%} of them, {rest}; "
         "they may say how clips were recorded or cut, not what is heard"
     )
 
 
-def _name(row: dict[str, Any]) -> str:
+def named(row: Mapping[Hashable, Any]) -> str:
+    """Return a cell's name: encoder, reducer and clusterer."""
     return " / ".join(row[part] for part in KEY)
 
 
@@ -319,7 +320,7 @@ def markdown(table: pd.DataFrame, runs: pd.DataFrame | None = None) -> str:
     ordered = by_score(table)
     lines = []
     for row in ordered.to_dict("records"):
-        cells = [_text(row[part]) for part in what] + [_mean_std(row, name) for name in scores]
+        cells = [_text(row[part]) for part in what] + [mean_std(row, name) for name in scores]
         cells += [_figure(row["clusters"], ".0f"), *(_figure(row[name], ".3f") for name in SIZES[1:]), _remark(row)]
         cells += list(paid.get(tuple(cells[:3]), ("", ""))) if paid else []
         lines.append(cells)
@@ -362,10 +363,10 @@ def _figure(value: float, form: str) -> str:
     return "" if pd.isna(value) else f"{value:{form}}"
 
 
-def _mean_std(row: dict[str, Any], name: str) -> str:
-    """Return a score with its deviation over seeds, where it has any."""
+def mean_std(row: Mapping[Hashable, Any], name: str) -> str:
+    """Return a score with its deviation over seeds, where it does not round to 0.000; "" where there is no score."""
     mean = _figure(row[f"{name}_mean"], ".3f")
-    return f"{mean} ± {row[f'{name}_std']:.3f}" if mean and row[f"{name}_std"] > 0 else mean
+    return f"{mean} ± {row[f'{name}_std']:.3f}" if mean and row[f"{name}_std"] >= 0.0005 else mean
 
 
 def _remark(row: dict[str, Any]) -> str:

@@ -133,7 +133,8 @@ def _spaces(
         for position in range(len(seeds) if several or item.stochastic else 1)
     ]
     embeddings = list(x) if several else [x]
-    points = [reduce.points(embedding) for embedding in embeddings]
+    models = [item.kind(**item.parameters) for item in reducers.values()]
+    points = [reduce.points(embedding, models) for embedding in embeddings]
     tasks = [
         (embeddings[i], points[i], reducers[name], seeds[p], reduce, pieces)
         for name, p in runs for i in [p if several else 0]

@@ -1,5 +1,6 @@
 """One reducer over one embedding, once for all clusterers, with the neighbour graph that they share."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
@@ -37,11 +38,12 @@ class Reduce:
     # Points to which at most is fitted what takes longer than in proportion to their number; the others follow those
     most: Annotated[int, Field(ge=1000)] = SIZE
 
-    def points(self, x: np.ndarray) -> Points:
-        """Return an embedding (n, d) scaled, for all its reducers."""
+    def points(self, x: np.ndarray, reducers: Iterable[Any] = ()) -> Points:
+        """Return an embedding (n, d) scaled, for all its ``reducers``, whose searches for neighbours are one."""
         x = scaled(np.asarray(x), self.scale)
         rows = subset(len(x), self.most)
-        return Points(x, rows, Neighbours(x if len(rows) == len(x) else x[rows]))
+        least = max((each.wanted(len(rows)) for each in reducers if _from_neighbours(each)), default=1)
+        return Points(x, rows, Neighbours(x if len(rows) == len(x) else x[rows], least=least))
 
     def space(
         self, points: Points, kind: type, section: dict[str, Any], seed: int
@@ -56,14 +58,19 @@ class Reduce:
         if getattr(kind, "linear", False):
             space = model.fit_transform(x)
         else:
-            shared = {"neighbours": points.subset} if getattr(kind, "from_neighbours", False) else {}
+            shared = {"neighbours": points.subset} if _from_neighbours(kind) else {}
             space = model.fit_transform(points.subset.x, **shared)
             space = space if whole else placed(space, rows, points.nearest)
         space = space.astype(np.float32, copy=False)
-        graph = Neighbours(space if whole else space[rows])
+        graph = points.subset if space is x else Neighbours(space if whole else space[rows])
         distances, indices = graph.query(min(self.neighbours, len(rows) - 1))
         if whole:
             nearest = np.zeros((0, 0), np.int32)
         else:
             nearest = points.nearest if space is x else nearest_of_rest(space, rows)[2]
         return space, distances.astype(np.float32, copy=False), indices.astype(np.int32, copy=False), nearest
+
+
+def _from_neighbours(reducer: Any) -> bool:
+    """Tell whether a reducer, or its class, takes the neighbour graph of the points."""
+    return getattr(reducer, "from_neighbours", False)
