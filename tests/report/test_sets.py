@@ -1,4 +1,4 @@
-"""Runs on several sets beside each other: a cell that ran on one set only, one that is reduced, and one without scores."""
+"""Runs on several sets beside each other: a cell that ran on one of them, a reduced one, and one without scores."""
 
 import numpy as np
 import pandas as pd

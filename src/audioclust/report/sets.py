@@ -1,4 +1,4 @@
-"""Runs on several sets beside each other: what is best and what is chosen on each, and every cell that is not reduced."""
+"""Runs on several sets beside each other: the best and the chosen cell of each, and every cell without reduction."""
 
 from collections.abc import Mapping
 
