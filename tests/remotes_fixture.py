@@ -75,4 +75,11 @@ def s3(folder: Path) -> Iterator[dict[str, str]]:
         server.wait()
 
 
+def put(settings: dict[str, str], name: str, content: bytes) -> None:
+    """Write an object to the store of ``s3``."""
+    url = f"{settings['endpointurl']}/{settings['url'].removeprefix('s3://')}/{name}"
+    kind = {"Content-Type": "application/octet-stream"}  # else the server reads a form
+    urllib.request.urlopen(urllib.request.Request(url, content, kind, method="PUT"), timeout=60).close()
+
+
 REMOTES: dict[str, Callable] = {"local": local, "ssh": ssh, "s3": s3}

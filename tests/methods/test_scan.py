@@ -176,6 +176,12 @@ def test_a_cluster_that_becomes_empty_is_filled_again(start, monkeypatch):
     assert adjusted_rand_score(kinds, model.labels_) > 0.9
 
 
+def test_few_clips_are_gone_through_until_there_are_enough_steps(start):
+    x, run = sounds()[0], Run()
+    model = make(stage="cluster", update="heads", epochs=2, steps=30, batch=20).fit(x, encoder=start, run=run)
+    assert len(run.curves) == model.epochs_ == -(-30 // (len(x) // 20)) > 2
+
+
 def test_as_many_clusters_as_clips(start):
     x, _ = sounds(4, k=4)
     model = make(4, stage="cluster", update="heads", lr=0.05, epochs=80).fit(x, encoder=start)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from project_fixture import Project
-from remotes_fixture import REMOTES
+from remotes_fixture import REMOTES, put
 
 
 def test_the_third_of_two_values_comes_from_the_run_cache(project):
@@ -85,6 +85,22 @@ def test_push_pull_and_checkout_in_a_fresh_clone(kind, project, tmp_path):
     fresh("dvc", "checkout", "-q")
     assert fresh.stale() == set()
     assert fresh.ran() == set()
+
+
+def test_recordings_come_from_an_object_store(project, tmp_path):
+    """As the page on many clips says it: DVC brings them, and sees when the store has others."""
+    wanted = (project.path / "data/clips/audio.npy").read_bytes()
+    fresh = Project(tmp_path / "fresh")
+    project("git", "clone", "-q", str(project.path), str(fresh.path))
+    with REMOTES["s3"](tmp_path) as settings:
+        for each in project.recordings.iterdir():
+            put(settings, f"recordings/{each.name}", each.read_bytes())
+        keys = [f"{name}={settings[name]}" for name in ("endpointurl", "access_key_id", "secret_access_key")]
+        fresh("dvc", "import-url", "-q", f"{settings['url']}/recordings", "recordings", "--fs-config", *keys)
+        fresh.params(**fresh.section("data", root="."))
+        fresh("dvc", "repro", "-q", "prepare")
+        assert (fresh.path / "data/clips/audio.npy").read_bytes() == wanted
+        assert "recordings.dvc" in fresh("git", "status", "--short")
 
 
 def test_dag_and_plots_without_a_network(project):

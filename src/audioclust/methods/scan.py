@@ -45,6 +45,7 @@ from audioclust.points.cosine import cosine_neighbours
 from audioclust.pretext.simclr import SimCLR
 from audioclust.training.loop import Epoch, Run, batches, epochs, optimise
 from audioclust.training.monitors import progress
+from audioclust.training.schedules import passes
 from audioclust.views.augment import Augment
 from audioclust.views.clips import Clips
 from audioclust.views.embedded import Embedded, Trained, Views, embed, embed_views
@@ -171,6 +172,7 @@ class SCAN(Method):
     entropy: NonNegative = 5.0  # weight of the entropy; lower it where clusters are of unequal size
     # Passes over the clips; the weights and the head with the smallest `criterion` of all epochs are kept
     epochs: Count = 50
+    steps: Count | None = None  # at least so many, by more epochs than are given; null: as many as they give
     batch: Annotated[int, Field(ge=2)] = 128  # clips per step; below about 5 k the entropy of a batch says little
     lr: Positive = 1e-4  # of Adam
     weight_decay: NonNegative = 1e-4  # of Adam, in step 3 too
@@ -222,6 +224,7 @@ class SCAN(Method):
         clips = enough_clips(X, frames, self.device, self._outputs)
         clips, network, x = before_heads(self, clips, encoder, embedding, SimCLR, run)
         self.neighbours_, self.more_labels_ = min(self.neighbours, clips.n // self._outputs - 1), {}
+        self.epochs_ = passes(clips.n, self.batch, self.epochs, self.steps or 1)
         with seeded(self.random_state, self.device):
             neighbours = mine(x, self.neighbours_)
             heads = self.update == "heads" or isinstance(clips, Embedded)
@@ -286,7 +289,7 @@ class SCAN(Method):
         state["optimiser"] = optimiser = torch.optim.Adam(
             parameters, self.lr, weight_decay=self.weight_decay, fused=True
         )
-        for epoch in epochs(self.epochs, state, run, "cluster"):
+        for epoch in epochs(self.epochs_, state, run, "cluster"):
             views.at(epoch.number)
             for anchors in batches(len(neighbours), self.batch):
                 drawn = torch.randint(neighbours.shape[1], anchors.shape)
