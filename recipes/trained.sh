@@ -9,6 +9,6 @@ KEPT=.scratch/trained
 . recipes/_grids.sh
 . recipes/_all.sh
 WHAT=("${ALL[@]}" -S 'encoders=[logmel_stats]' -S 'clusterers=[kmeans,agglomerative,spectral,gmm,turtle,consensus]'
-  -S 'pairs={cmsc_dcca: {one: simclr, other: byol}}')
+  -S '++pairs.cmsc_dcca={one: simclr, other: byol}')
 
 by_kind "$@"

@@ -115,7 +115,7 @@ def test_a_recipe_names_parameters_that_exist(recipe, tmp_path):
     assert len({tuple(overrides) for _, overrides in parsed}) == len(parsed), "no run is made twice"
     for options, overrides in parsed:
         assert overrides[-1] == "evaluate.sample=77", "extra arguments are passed on"
-        new = [each for each in overrides if re.match(r"\+(?!separators\.|\+methods\.)", each)]
+        new = [each for each in overrides if re.match(r"\+(?!separators\.|\+methods\.|\+pairs\.)", each)]
         assert not new, "params.yaml has every parameter"
         roads = ("mixtures", "separate") if separates else ("evaluate",)  # the other one is not run
         assert options in [[road, *["--queue"] * queued] for road in roads]
