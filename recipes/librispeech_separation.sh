@@ -15,13 +15,16 @@ run separate base -S mixtures.three=100 -S separate.bases=256 -S +separators.spe
 rm -rf "$KEPT/model"
 cp -R data/separators/speech/seed-0 "$KEPT/model"
 
-# Table 2: dimensions and activation of the embedding, all trained alike.
+# Table 2: dimensions and activation of the embedding, all trained alike; the logistic one from the weights of its tanh.
 MODELS=()
 for k in 5 10 20 40 60; do
   MODELS+=(-S "+separators.k$k={mixtures: mixtures, sources: 2, k: $k}")
 done
-run separate embedding "${ONLY[@]}" "${MODELS[@]}" \
-  -S '+separators.logistic={mixtures: mixtures, sources: 2, k: 40, activation: logistic}' "$@"
+run separate embedding "${ONLY[@]}" "${MODELS[@]}" "$@"
+rm -rf "$KEPT/k40"
+cp -R data/separators/k40/seed-0 "$KEPT/k40"
+run separate logistic "${ONLY[@]}" \
+  -S "+separators.logistic={mixtures: mixtures, sources: 2, k: 40, activation: logistic, start: $KEPT/k40}" "$@"
 
 # Table 3: `base`, trained further on other pairs.
 for pairs in balanced female; do
@@ -29,4 +32,4 @@ for pairs in balanced female; do
     -S "+separators.$pairs={mixtures: mixtures, sources: 2, start: $KEPT/model}" "$@"
 done
 
-python stages/separation_tables.py "$KEPT"/{base,embedding,balanced,female}.csv
+python stages/separation_tables.py "$KEPT"/{base,embedding,logistic,balanced,female}.csv
