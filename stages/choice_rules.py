@@ -5,10 +5,10 @@ Each file is a ``metrics/table.csv`` that was kept; ``recipes/choice.sh`` makes 
 
 import re
 import sys
-from pathlib import Path
 
 import pandas as pd
 
+import kept
 import own_source  # noqa: F401
 from audioclust.report import rules
 from params import run
@@ -22,9 +22,7 @@ def main() -> None:
         named = ARGUMENT.fullmatch(argument)
         if named is None:
             raise ValueError(f"{argument!r}: must be SET:LABELLING=FILE, as in digits:speaker=table.csv")
-        if not Path(named[3]).is_file():
-            raise FileNotFoundError(f"{named[3]}: no such file; recipes/choice.sh makes it")
-        sets.setdefault(named[1], {})[named[2]] = pd.read_csv(named[3])
+        sets.setdefault(named[1], {})[named[2]] = kept.read(named[3])
     if not sets:
         raise ValueError("no table is named: give some as SET:LABELLING=FILE")
     found = rules.regrets(sets)

@@ -4,10 +4,8 @@ Each file is a ``metrics/table.csv`` that was kept, as recipes that run set afte
 """
 
 import sys
-from pathlib import Path
 
-import pandas as pd
-
+import kept
 import own_source  # noqa: F401
 from audioclust.report import sets
 from params import run
@@ -19,9 +17,7 @@ def main() -> None:
         name, given, path = argument.partition("=")
         if not (name and given and path):
             raise ValueError(f"{argument!r}: must be SET=FILE, as in digits=table.csv")
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"{path}: no such file; recipes/trained.sh keeps some")
-        tables[name] = pd.read_csv(path)
+        tables[name] = kept.read(path)
     if not tables:
         raise ValueError("no table is named: give some as SET=FILE")
     print(sets.leaders(tables))

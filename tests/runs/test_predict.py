@@ -93,7 +93,7 @@ def test_other_recordings_find_the_cluster_of_their_kind(outputs, tmp_path, name
     own = [labels[outputs.clips["path"] == f"{kind}/0.wav"][0] for kind in range(K) for _ in range(5)]
     known = found["known"]
     assert known.mean() >= 0.7 and found["cluster"][known].tolist() == np.array(own)[known].tolist()
-    assert (found["confidence"][known] > 0.7).all()
+    assert (found["confidence"][known] >= 0.8).all()  # eight of ten neighbours
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if not re.search("spectral|agglomerative|gamma|memory", name)])

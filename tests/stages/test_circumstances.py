@@ -165,8 +165,8 @@ def undisturbed(tmp_path_factory):
 
 def test_stages_that_are_killed_end_in_the_same_bytes(undisturbed):
     folders, seconds, whole = undisturbed
-    tally = kills.stages_killed(folders[0], whole, seconds, 6, signal.SIGKILL, np.random.default_rng(0))
-    assert tally.kills == 6 and (tally.differ, tally.stuck) == (0, 0)
+    tally = kills.stages_killed(folders[0], whole, seconds, 8, signal.SIGKILL, np.random.default_rng(0))
+    assert tally.kills == 8 and (tally.differ, tally.stuck) == (0, 0)
 
 
 def test_an_interrupted_stage_says_so_in_one_line(undisturbed):
@@ -204,5 +204,5 @@ def test_stages_on_a_full_disk_say_so_in_one_line_and_end_in_the_same_bytes_with
 def test_copies_side_by_side_end_in_the_same_bytes_when_one_is_killed(undisturbed):
     folders, seconds, whole = undisturbed
     sharing = {stage: seconds[stage] for stage in SHARING}
-    tally = kills.side_by_side(tuple(folders[1:]), folders[0], whole, sharing, 1, np.random.default_rng(1))
-    assert tally.kills == 1 and (tally.differ, tally.stuck) == (0, 0)
+    tally = kills.side_by_side(tuple(folders[1:]), folders[0], whole, sharing, 2, np.random.default_rng(1))
+    assert tally.kills == 2 and (tally.differ, tally.stuck) == (0, 0)
